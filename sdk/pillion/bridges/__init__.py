@@ -1,0 +1,1 @@
+"""Adapters that move messages; each implements ``pillion.ports.bridge.Bridge``."""

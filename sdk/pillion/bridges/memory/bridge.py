@@ -1,0 +1,147 @@
+"""The memory bridge: real CloudEvents, encoded and decoded, but no network."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from functools import partial
+from uuid import uuid4
+
+from pillion.bridges.memory.broker import MemoryBroker, Topic
+from pillion.bridges.memory.lane import Delivery
+from pillion.codec.cloudevents import MalformedEvent, decode, encode
+from pillion.codec.raw import raw_event
+from pillion.errors import DeadlineExceeded, UnknownCommand
+from pillion.message import Message
+from pillion.ports.bridge import Outgoing, Route
+from pillion.ports.clock import Clock, SystemClock
+from pillion.resilience.deadletter import malformed
+from pillion.resilience.deadlines import Deadlines
+
+COMPONENT = "pubsub"
+
+
+class MemoryBridge:
+    """Moves messages between the hosts that share a broker.
+
+    Args:
+        broker: shared with other hosts of this process; default one of its own.
+        clock: tells the time.
+        watch: called with the topic and each message that is published or requested, for traces and tests; None
+            records nothing.
+    """
+
+    def __init__(
+        self,
+        broker: MemoryBroker | None = None,
+        *,
+        clock: Clock | None = None,
+        watch: Callable[[str, Message], None] | None = None,
+    ) -> None:
+        self.broker = broker or MemoryBroker()
+        self._clock = clock or SystemClock()
+        self._watch = watch
+        self._instance = uuid4().hex
+        self._routes: Sequence[Route] = ()
+        self._deadlines: Deadlines | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._open = False
+
+    async def start(self, routes: Sequence[Route]) -> None:
+        """Begin to deliver; see ``Bridge.start``."""
+        self._loop = asyncio.get_running_loop()
+        self._deadlines = Deadlines()
+        self._routes = tuple(routes)
+        for route in self._routes:
+            self.broker.listen(route, self._instance)
+        self._open = True
+
+    async def publish(self, messages: Sequence[Outgoing]) -> None:
+        """Queue messages with all who listen; see ``Bridge.publish``."""
+        for topic_name, message, component in messages:
+            if self._watch is not None:
+                self._watch(topic_name, message)
+            topic = self.broker.topic(component, topic_name)
+            delivery = Delivery(encode(message), None)
+            taken = self.broker.offer(topic, message.type, delivery) or await self.broker.put(topic, message.type, delivery)
+            if not taken and topic_name.endswith(".sends"):
+                await self.broker.keep(topic, message.type, delivery)
+
+    async def publish_bytes(self, topic_name: str, body: bytes, *, component: str = COMPONENT) -> None:
+        """Publish as a foreign application would: whatever bytes it likes.
+
+        What is no CloudEvent goes to the dead letters of those who listen, unless they take bare payloads.
+        """
+        topic = self.broker.topic(component, topic_name)
+        for route in [route for route in self._routes if (route.component, route.topic) == (component, topic_name)]:
+            await self._foreign(topic, route, body)
+
+    async def request(self, topic: str, message: Message) -> Message:
+        """Queue a command and wait for its reply; see ``Bridge.request``."""
+        if self._loop is None or self._deadlines is None:
+            raise RuntimeError("the bridge is not started")
+        if self._watch is not None:
+            self._watch(topic, message)
+        reply: asyncio.Future[bytes] = self._loop.create_future()
+        delivery = Delivery(encode(message), reply)
+        found = self.broker.topic(COMPONENT, topic)
+        if not (self.broker.offer(found, message.type, delivery) or await self.broker.put(found, message.type, delivery)):
+            await self._nobody(found, message, delivery)
+        token = self._limit(message, reply)
+        try:
+            answer = decode(await reply)
+        finally:
+            if token is not None:
+                self._deadlines.cancel(token)
+        if self._watch is not None:
+            self._watch("reply", answer)
+        return answer
+
+    async def drain(self, limit: float) -> int:
+        """Handle all that is queued, within the limit; see ``Bridge.drain``."""
+        try:
+            await asyncio.wait_for(self.broker.quiet(), limit)
+        except TimeoutError:
+            return self.broker.unsettled
+        return 0
+
+    async def close(self) -> None:
+        """Stop listening; see ``Bridge.close``."""
+        if self._open:
+            self._open = False
+            await self.broker.forget(self._routes, self._instance)
+        if self._deadlines is not None:
+            self._deadlines.close()
+
+    async def problems(self) -> Sequence[str]:
+        """Nothing, once it is started."""
+        return () if self._open else ("the memory bridge is not started",)
+
+    def _limit(self, message: Message, reply: asyncio.Future[bytes]) -> int | None:
+        if message.deadline is None or self._deadlines is None:
+            return None
+        left = message.deadline.timestamp() - self._clock.now()
+        return self._deadlines.after(left, partial(_expire, reply, message.type))
+
+    async def _nobody(self, topic: Topic, message: Message, delivery: Delivery) -> None:
+        if topic.known:
+            delivery.reply.set_exception(UnknownCommand(command=message.type))  # type: ignore[union-attr]
+        else:
+            await self.broker.keep(topic, message.type, delivery)
+
+    async def _foreign(self, topic: Topic, route: Route, body: bytes) -> None:
+        try:
+            message = raw_event(body, route.topic, uuid4().hex) if route.raw else decode(body)
+        except MalformedEvent as error:
+            if route.dead_letter_topic is not None:
+                letter = malformed(body, route.topic, str(error), route.address)
+                await self.publish([Outgoing(route.dead_letter_topic, letter)])
+            return
+        for lane in topic.takers(message.type):
+            if lane.address == route.address:
+                await self.broker.put_one(lane, Delivery(encode(message), None))
+
+
+def _expire(reply: asyncio.Future[bytes], where: str) -> None:
+    if not reply.done():
+        reply.set_exception(DeadlineExceeded(where=where))

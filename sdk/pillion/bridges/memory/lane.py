@@ -1,0 +1,106 @@
+"""The queue in front of one handler, shared by all hosts in the process that run it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import NamedTuple
+
+from msgspec.structs import replace
+
+from pillion.codec.cloudevents import decode, encode
+from pillion.outcome import Outcome, Reply, Retry
+from pillion.ports.bridge import Route
+from pillion.resilience.workers import Workers
+
+
+class Delivery(NamedTuple):
+    """An encoded message on its way to a handler, and who waits for the reply."""
+
+    body: bytes
+    reply: asyncio.Future[bytes] | None
+
+
+class Lane:
+    """Bounded queue and workers of one handler. Its hosts take turns: competing consumers.
+
+    Args:
+        route: the handler as its first host declared it.
+        capacity: how many messages may wait before senders have to.
+        settled: called once for each delivery that is done with.
+    """
+
+    def __init__(self, route: Route, capacity: int, settled: Callable[[], None]) -> None:
+        self.address = route.address
+        self.type = route.type
+        self._routes = [route]
+        self._turn = 0
+        self._capacity = capacity
+        self._settled = settled
+        self._blocked: deque[asyncio.Future[None]] = deque()
+        self._workers: Workers[Delivery] = Workers(self._deliver, route.concurrency)
+
+    def join(self, route: Route) -> None:
+        """Another host runs the same handler."""
+        self._routes.append(route)
+
+    def leave(self, route: Route) -> bool:
+        """A host stops; whether it was the last one."""
+        self._routes.remove(route)
+        return not self._routes
+
+    @property
+    def full(self) -> bool:
+        """Whether senders have to wait."""
+        return self._workers.waiting >= self._capacity
+
+    def put(self, delivery: Delivery) -> None:
+        """Queue a delivery."""
+        self._workers.put(delivery)
+
+    async def room(self) -> None:
+        """Wait until the queue has room; senders go on in the order they came."""
+        while self.full:
+            waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._blocked.append(waiter)
+            await waiter
+
+    async def close(self) -> None:
+        """Cancel what is being handled."""
+        await self._workers.close()
+
+    async def _deliver(self, delivery: Delivery) -> None:
+        if self._blocked:
+            self._admit()
+        routes = self._routes
+        if not routes:
+            return self._settled()
+        route = routes[0] if len(routes) == 1 else self._next()
+        outcome = await route.handle(decode(delivery.body))
+        if type(outcome) is Reply and delivery.reply is not None:
+            if not delivery.reply.done():
+                delivery.reply.set_result(encode(outcome.message))
+        elif isinstance(outcome, Retry):
+            return self._later(delivery, outcome)
+        return self._settled()
+
+    def _next(self) -> Route:
+        self._turn = (self._turn + 1) % len(self._routes)
+        return self._routes[self._turn]
+
+    def _later(self, delivery: Delivery, outcome: Outcome) -> None:
+        """Deliver again after the wait; until then it counts as unsettled."""
+        wait = outcome.after if isinstance(outcome, Retry) and outcome.after is not None else 1.0
+        message = decode(delivery.body)
+        again = delivery._replace(body=encode(replace(message, attempt=(message.attempt or 1) + 1)))
+        asyncio.get_running_loop().call_later(wait, self.put, again)
+
+    def _admit(self) -> None:
+        while self._blocked:
+            waiter = self._blocked.popleft()
+            if not waiter.done():
+                waiter.set_result(None)
+                return
+
+

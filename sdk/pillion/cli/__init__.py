@@ -1,0 +1,1 @@
+"""The command line: `pillion` and `python -m pillion`."""

@@ -1,0 +1,67 @@
+"""``pillion dev``: the applications of a run file, each beside a sidecar, on this machine."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from pillion.cli.fleet import Fleet
+from pillion.cli.runfile import Entry, read_runfile
+from pillion.errors import ConfigurationError
+
+
+@click.command(name="dev")
+@click.option(
+    "-f", "--run-file", "path", type=click.Path(path_type=Path), default="dapr.yaml", show_default=True,
+    help="Dapr's multi-app run file.",
+)  # fmt: skip
+@click.option(
+    "--profile", metavar="NAME|DIR", help="Components to use: components/NAME beside the run file, or a folder."
+)
+@click.option("--reload", is_flag=True, help="Restart an app and its sidecar when its Python code changes.")
+@click.argument("app_ids", metavar="[APP_ID]...", nargs=-1)
+@click.pass_context
+def command(context: click.Context, path: Path, profile: str | None, reload: bool, app_ids: tuple[str, ...]) -> None:
+    """Run every app of a run file beside its own sidecar.
+
+    Ctrl-C stops each sidecar first, while its app still answers, so that nothing in flight is lost. When an app or a
+    sidecar dies, its last lines are shown, all others are stopped and the exit code is 1.
+
+    \b
+    Examples:
+      pillion dev                            all apps of ./dapr.yaml
+      pillion dev --profile rabbitmq         the same over RabbitMQ
+      pillion dev --reload orders payments   two of them, restarted on change
+    """  # noqa: D301 - click's mark: keep these lines
+    entries = _chosen(path, read_runfile(path), app_ids)
+    folder = find_profile(path, profile) if profile else None
+    context.exit(asyncio.run(_run(entries, folder, reload)))
+
+
+async def _run(entries: Sequence[Entry], profile: Path | None, reload: bool) -> int:
+    return await Fleet(entries, profile=profile, reload=reload).run()
+
+
+def _chosen(path: Path, entries: tuple[Entry, ...], app_ids: tuple[str, ...]) -> Sequence[Entry]:
+    known = {entry.app_id: entry for entry in entries}
+    for app_id in app_ids:
+        if app_id not in known:
+            raise ConfigurationError(f"{path} has no app {app_id!r}; it has {', '.join(known)}")
+    return [known[app_id] for app_id in app_ids] or entries
+
+
+def find_profile(run_file: Path, profile: str) -> Path:
+    """The folder of a profile: ``components/<profile>`` beside the run file, else a folder of that name.
+
+    Raises:
+        ConfigurationError: when there is neither; the text lists the profiles there are.
+    """
+    components = run_file.resolve().parent / "components"
+    for folder in (components / profile, Path(profile).expanduser().resolve()):
+        if folder.is_dir():
+            return folder
+    names = ", ".join(sorted(folder.name for folder in components.glob("*/"))) or "none"
+    raise ConfigurationError(f"no profile {profile!r}: no folder {components / profile}; profiles there: {names}")

@@ -1,0 +1,75 @@
+"""``pillion doctor``: what is wrong here, and what to do about it."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from pillion.cli.dev import find_profile
+from pillion.cli.finding import Finding
+from pillion.cli.profile import check_needs, check_profile
+from pillion.cli.surroundings import CHECKS
+from pillion.cli.target import load_service
+from pillion.errors import PillionError
+from pillion.service.service import Service
+
+
+@click.command(name="doctor")
+@click.option(
+    "--profile", metavar="NAME|DIR", envvar="PILLION_PROFILE", help="Also look at this folder of component YAML."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
+@click.argument("targets", metavar="[MODULE:ATTR]...", nargs=-1)
+@click.pass_context
+def command(context: click.Context, profile: str | None, as_json: bool, targets: tuple[str, ...]) -> None:
+    """Find out what is wrong, and what to do about it.
+
+    Each line begins with `ok`, or with `!!` and then says what to do. Exit code 0: all is well, 1: there is something
+    to do. Secrets and tokens are never shown.
+
+    \b
+    Examples:
+      pillion doctor                                     Python, packages, daprd, sidecar, ports
+      pillion doctor --profile redis                     also components/redis and whether Redis answers
+      pillion doctor --profile redis services.orders.service:service
+      pillion doctor --json
+    """  # noqa: D301 - click's mark: keep these lines
+    folder = find_profile(Path("dapr.yaml"), profile) if profile else None
+    findings = list(examine(os.environ, folder, targets))
+    click.echo(
+        json.dumps([{"ok": item.ok, **asdict(item)} for item in findings], indent=2) if as_json else _text(findings)
+    )
+    context.exit(0 if all(item.ok for item in findings) else 1)
+
+
+def examine(environ: Mapping[str, str], profile: Path | None, targets: Sequence[str]) -> Iterator[Finding]:
+    """All findings: surroundings, then the profile, then each service."""
+    yield from (check(environ) for check in CHECKS)
+    if profile:
+        yield from check_profile(profile)
+    for target in targets:
+        yield from _check_service(target, profile)
+
+
+def _check_service(target: str, profile: Path | None) -> Iterator[Finding]:
+    try:
+        service: Service = load_service(target)
+    except PillionError as error:
+        yield Finding(target, str(error), "correct it")
+        return
+    except Exception as error:  # noqa: BLE001 - importing runs somebody's code, which may raise anything
+        yield Finding(target, f"its import fails: {type(error).__name__}: {error}", "correct it")
+        return
+    handlers = f"{len(service.handlers)} commands, {len(service.subscriptions)} subscriptions"
+    yield Finding(target, f"{service.group} with {handlers}")
+    if profile:
+        yield check_needs(profile, service.group, ("pubsub", service.state_component))
+
+
+def _text(findings: Sequence[Finding]) -> str:
+    return "\n".join(click.style(str(item), fg=None if item.ok else "yellow") for item in findings)

@@ -1,0 +1,95 @@
+"""One payload type: JSON text to value and value to JSON text, through pydantic, compiled once."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import Any, Generic, TypeVar
+
+from msgspec import Raw
+from pydantic import PydanticUserError, TypeAdapter, ValidationError
+from pydantic_core import PydanticSerializationError
+
+from pillion.errors import DeclarationError, FieldError, InvalidInput
+from pillion.message import Message
+
+T = TypeVar("T")
+
+JSON = "application/json"
+OCTETS = "application/octet-stream"
+
+
+class Payload(Generic[T]):
+    """Encodes and decodes values of one type. ``bytes`` travel as base64, everything else as JSON.
+
+    Attributes:
+        type: any type that pydantic supports; None stands for "nothing".
+        content_type: media type of the data on the wire.
+
+    Raises:
+        DeclarationError: pydantic cannot make a schema of the type.
+    """
+
+    def __init__(self, type_: Any, where: str) -> None:
+        self.type = type_
+        self.binary = type_ in (bytes, bytearray)
+        self.content_type = OCTETS if self.binary else JSON
+        try:
+            self._adapter: TypeAdapter[T] = TypeAdapter(type_)
+        except PydanticUserError as error:
+            raise DeclarationError(f"{where}: {type_!r} is no type that pydantic can validate: {error}") from None
+        self._validate_json = self._adapter.validator.validate_json
+        self._validate_python = self._adapter.validator.validate_python
+        self._to_json = self._adapter.serializer.to_json
+
+    def decode(self, message: Message) -> T:
+        """The value in this message.
+
+        Raises:
+            InvalidInput: the data do not fit the type.
+        """
+        try:
+            if self.binary:
+                return self._octets(message)
+            if message.data_base64 is not None:
+                return self._validate_json(base64.b64decode(message.data_base64, validate=True))  # type: ignore[no-any-return]
+            return self._validate_json(bytes(message.data) or b"null")  # type: ignore[no-any-return]
+        except ValidationError as error:
+            raise InvalidInput.of(error) from None
+        except (binascii.Error, RecursionError) as error:
+            raise InvalidInput(errors=[FieldError(field="", message=str(error), type="data")]) from None
+
+    def check(self, value: Any) -> T:
+        """The value, validated and converted in Python.
+
+        Raises:
+            pydantic.ValidationError: it does not fit the type.
+        """
+        return self._validate_python(value)  # type: ignore[no-any-return]
+
+    def encode(self, value: T) -> bytes:
+        """The value's bytes: JSON text, or the bytes themselves.
+
+        Raises:
+            TypeError: the value is not of this type.
+        """
+        try:
+            checked = self._validate_python(value)
+            return bytes(checked) if self.binary else self._to_json(checked)
+        except (ValidationError, PydanticSerializationError) as error:
+            raise TypeError(f"{value!r:.200} is no {self.type!r}: {error}") from None
+
+    def members(self, body: bytes) -> tuple[Raw, str | None]:
+        """The encoded value as the CloudEvent's ``data`` and ``data_base64``."""
+        if self.binary:
+            return Raw(), base64.b64encode(body).decode("ascii")
+        return Raw(body), None
+
+    def json_schema(self, *, output: bool = False) -> dict[str, Any]:
+        """JSON Schema of the type, as it is read or as it is written."""
+        return self._adapter.json_schema(mode="serialization" if output else "validation")
+
+    def _octets(self, message: Message) -> T:
+        if message.data_base64 is not None:
+            return base64.b64decode(message.data_base64, validate=True)  # type: ignore[return-value]
+        return self._validate_json(bytes(message.data) or b"null")  # type: ignore[no-any-return]

@@ -1,0 +1,76 @@
+"""The one thing that crosses a bridge: a CloudEvents 1.0 event whose metadata are extension attributes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from msgspec import Raw, Struct, field
+
+
+class Message(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """A CloudEvent; attribute names are CloudEvents' own, or Python's spelling of our extension attributes.
+
+    Source: https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md
+
+    Attributes:
+        id: unique per message; with ``source`` it identifies the event.
+        source: app and service that sent it, for example ``/shop/payments.v1``.
+        type: ``payments.v1.charge`` or ``payments.v1.charged``.
+        specversion: always ``1.0`` for our own messages.
+        time: when it was made, or None.
+        subject: the ordering key, or None.
+        datacontenttype: media type of the data; None means JSON.
+        dataschema: URI of the data's schema, or None.
+        correlation_id: same on every message that one outside request caused.
+        causation_id: id of the message that caused this one; in a reply, of the request.
+        tenant_id: on whose data the work is done, or None.
+        principal_id: who asked for it, or None.
+        deadline: the caller waits until then; later the work is not begun. None: no one waits.
+        reply_to: topic that takes the reply, or None.
+        traceparent: W3C trace context.
+        tracestate: W3C trace state.
+        attempt: which delivery this is, from 1. None: unknown, so the first.
+        failure_code: in a reply or a dead letter: why it failed.
+        failure_status: HTTP status of the failure.
+        failure_title: one sentence about the failure.
+        subscriber: in a dead letter: what failed to handle it, for example ``orders.v1.refund``.
+        expiration: after this time the message is worth nothing and is dropped.
+        topic: topic it came from, as Dapr adds it.
+        pubsubname: component it came from, as Dapr adds it.
+        traceid: trace id as Dapr adds it; always a string.
+        data: payload as JSON text.
+        data_base64: payload as base64, for bytes.
+        extensions: all other attributes of the event, unchanged.
+    """
+
+    id: str
+    source: str
+    type: str
+    specversion: str
+    time: datetime | None = None
+    subject: str | None = None
+    datacontenttype: str | None = None
+    correlation_id: str | None = field(default=None, name="correlationid")
+    causation_id: str | None = field(default=None, name="causationid")
+    tenant_id: str | None = field(default=None, name="tenantid")
+    principal_id: str | None = field(default=None, name="principalid")
+    deadline: datetime | None = None
+    traceparent: str | None = None
+    tracestate: str | None = None
+    data: Raw = field(default_factory=Raw)
+    data_base64: str | None = None
+    dataschema: str | None = None
+    reply_to: str | None = field(default=None, name="replyto")
+    attempt: int | None = None
+    failure_code: str | None = field(default=None, name="failurecode")
+    failure_status: int | None = field(default=None, name="failurestatus")
+    failure_title: str | None = field(default=None, name="failuretitle")
+    subscriber: str | None = None
+    expiration: datetime | None = None
+    topic: str | None = None
+    pubsubname: str | None = None
+    traceid: str | None = None
+    # CloudEvents allows only letters and digits, so no attribute of an event can have this name.
+    extensions: Mapping[str, Any] = field(default_factory=dict, name="-")

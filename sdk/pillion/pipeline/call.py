@@ -1,0 +1,155 @@
+"""Call the user's function, check what it answers, and let what it held leave."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Awaitable, Callable
+from contextvars import copy_context
+from functools import partial
+from typing import Any
+
+from pydantic import ValidationError
+
+from pillion.codec.payload import Payload
+from pillion.context import Context
+from pillion.errors import PillionError
+from pillion.outcome import Ack, Outcome, Reply
+from pillion.pipeline.guard import checks_of
+from pillion.pipeline.steps import Plan, Step
+from pillion.service.signature import Signature
+from pillion.service.subscription import CommandHandler
+
+Invoke = Callable[[Context[Any, Any]], Awaitable[Any]]
+
+
+class InvalidOutput(PillionError):
+    """A handler answered what its contract does not allow."""
+
+
+def call(plan: Plan) -> Step:
+    """The innermost step: the function, its answer, and the messages that were held."""
+    return _command(plan, plan.handler) if isinstance(plan.handler, CommandHandler) else _reaction(plan)
+
+
+def _reaction(plan: Plan) -> Step:
+    invoke = _invoke(plan)
+    publish = plan.facilities.bridge.publish
+    done = Ack()
+
+    async def react(context: Context[Any, Any]) -> Outcome:
+        await invoke(context)
+        if context.held:
+            await publish(context.held)
+        return done
+
+    return react
+
+
+def _command(plan: Plan, handler: CommandHandler) -> Step:
+    invoke, finish = _invoke(plan), _finish(plan, handler)
+    publish, outbound, output = plan.facilities.bridge.publish, plan.outbound, handler.command.output
+    events = tuple(_result_events(handler))
+    encode = _encoder(handler.address, output)
+    replies, done = plan.replies, Ack()
+
+    async def execute(context: Context[Any, Any]) -> Outcome:
+        result = await invoke(context)
+        if finish is not None:
+            result = await finish(context, result)
+        body = encode(result)
+        for event in events:
+            context._hold(outbound.emit(event, result, context.message, context.message.subject))  # noqa: SLF001
+        if context.held:
+            await publish(context.held)
+        return Reply(outbound.answer(context.message, output, body)) if replies else done
+
+    return execute
+
+
+def _result_events(handler: CommandHandler) -> list[Any]:
+    command = handler.command
+    announced = [command.succeeded] if command.announced else []
+    return [command.emits_result, *announced] if command.emits_result is not None else announced
+
+
+def _encoder(address: str, output: Payload[Any]) -> Callable[[Any], bytes]:
+    def encode(result: Any) -> bytes:
+        try:
+            return output.encode(result)
+        except TypeError as error:
+            raise InvalidOutput(f"{address} answered what its contract does not allow: {error}") from error
+
+    return encode
+
+
+def _finish(plan: Plan, handler: CommandHandler) -> Callable[[Context[Any, Any], Any], Awaitable[Any]] | None:
+    """Guards after the handler and the transform out; None when it has neither."""
+    checks, transform, given = checks_of(plan, "after"), handler.transform_out, handler.handler_output
+    if not checks and transform is None:
+        return None
+
+    async def finish(context: Context[Any, Any], result: Any) -> Any:
+        for check in checks:
+            await check(context, result)
+        if transform is None or given is None:
+            return result
+        try:
+            made = transform(given.check(result))
+        except ValidationError as error:
+            raise InvalidOutput(f"{handler.address} answered what its transform does not take: {error}") from error
+        return await made if inspect.isawaitable(made) else made
+
+    return finish
+
+
+def _invoke(plan: Plan) -> Invoke:
+    function, signature = plan.handler.function, plan.handler.signature
+    arguments = _arguments(signature)
+    if not signature.is_async:
+        return _in_thread(plan, function, arguments)
+    if arguments is _payload:
+        return lambda context: function(context.payload)
+    if arguments is _context_payload:
+        return lambda context: function(context, context.payload)
+    return lambda context: function(*arguments(context))
+
+
+def _in_thread(plan: Plan, function: Callable[..., Any], arguments: Callable[[Context[Any, Any]], Any]) -> Invoke:
+    executor = plan.facilities.executor
+
+    async def invoke(context: Context[Any, Any]) -> Any:
+        run = partial(copy_context().run, function, *arguments(context))
+        return await asyncio.get_running_loop().run_in_executor(executor, run)
+
+    return invoke
+
+
+def _arguments(signature: Signature) -> Callable[[Context[Any, Any]], tuple[Any, ...]]:
+    if not signature.takes_payload:
+        return _context if signature.takes_context else _nothing
+    if not signature.takes_context:
+        return _payload
+    return _context_payload if signature.context_first else _payload_context
+
+
+def _nothing(_: Context[Any, Any]) -> tuple[Any, ...]:
+    return ()
+
+
+def _context(context: Context[Any, Any]) -> tuple[Any, ...]:
+    return (context,)
+
+
+def _payload(context: Context[Any, Any]) -> tuple[Any, ...]:
+    return (context.payload,)
+
+
+def _context_payload(context: Context[Any, Any]) -> tuple[Any, ...]:
+    return (context, context.payload)
+
+
+def _payload_context(context: Context[Any, Any]) -> tuple[Any, ...]:
+    return (context.payload, context)
+
+

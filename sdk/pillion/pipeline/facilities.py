@@ -1,0 +1,81 @@
+"""What one host gives all its handlers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any, Protocol
+from uuid import uuid4
+
+from pillion.flow import Handle
+from pillion.message import Message
+from pillion.ports.bridge import Bridge, Kind
+from pillion.ports.clock import Clock
+from pillion.resilience.deadlines import Deadlines
+from pillion.service.guard import Guard
+
+
+class Log(Protocol):
+    """The part of a structured logger that the pipeline uses."""
+
+    def info(self, event: str, **fields: Any) -> Any: ...
+
+    def warning(self, event: str, **fields: Any) -> Any: ...
+
+    def error(self, event: str, **fields: Any) -> Any: ...
+
+
+class Tracer(Protocol):
+    """Opens spans; absent when tracing is off."""
+
+    def handling(self, handle: Handle, address: str, kind: Kind) -> Handle:
+        """The handle inside a span that continues the message's trace."""
+
+    def leaving(self, message: Message) -> Message:
+        """The message with the current span as its trace context."""
+
+    def calling(self, address: str) -> Any:
+        """Context manager: a client span around a call."""
+
+
+class Ids:
+    """Unique ids without a system call for each: a random prefix and a counter."""
+
+    def __init__(self) -> None:
+        self._prefix = uuid4().hex[:20]
+        self._numbers = count(1)
+
+    def next(self) -> str:
+        """A new id."""
+        return f"{self._prefix}-{next(self._numbers):x}"
+
+
+@dataclass(frozen=True, slots=True)
+class Facilities:
+    """Everything the pipeline needs from the host.
+
+    Attributes:
+        bridge: moves messages.
+        clock: tells the time and waits.
+        deadlines: timers of this event loop.
+        executor: runs handlers that are not ``async``.
+        log: for what nobody else hears of.
+        app: name of this process in ``source``, for example ``shop``.
+        tracer: opens spans; None when tracing is off.
+        guards: replacements by guard name, for tests.
+        ids: makes message ids.
+    """
+
+    bridge: Bridge
+    clock: Clock
+    deadlines: Deadlines
+    executor: Executor
+    log: Log
+    app: str
+    tracer: Tracer | None = None
+    guards: Mapping[str, Guard] = field(default_factory=dict)
+    ids: Ids = field(default_factory=Ids)
+
+

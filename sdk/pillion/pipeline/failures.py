@@ -1,0 +1,62 @@
+"""Failures across the wire: an exception here is the same exception at the caller."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from pydantic import ValidationError
+
+from pillion import errors
+from pillion.errors import Failure, InternalError, RemoteFailure
+from pillion.message import Message
+from pillion.service.command import Command, CommandFailed
+
+# What any command may fail with, whether or not its contract says so.
+_STANDARD: dict[str, type[Failure]] = {
+    failure.code: failure
+    for failure in (
+        errors.InvalidInput,
+        errors.Unauthenticated,
+        errors.Forbidden,
+        errors.NotFound,
+        errors.UnknownCommand,
+        errors.DeadlineExceeded,
+        errors.Unavailable,
+        errors.InternalError,
+    )
+}
+_read = msgspec.json.Decoder(dict[str, Any]).decode
+
+
+def wire_failure(error: Exception, request: Message) -> Failure:
+    """The failure the caller may see of any exception: unexpected ones become opaque."""
+    if isinstance(error, Failure):
+        return error
+    return InternalError(correlation_id=request.correlation_id or request.id)
+
+
+def report(failure: Failure) -> CommandFailed:
+    """Payload of a command's ``failed`` event."""
+    return CommandFailed(code=failure.code, status=failure.status, title=failure.title, data=failure.data)
+
+
+def failure_of(reply: Message, command: Command[Any, Any]) -> Failure:
+    """The failure in this reply, as the class that the contract declares for its code."""
+    code = reply.failure_code or ""
+    try:
+        data = _read(bytes(reply.data) or b"{}")
+        known = command.failures.get(code) or _STANDARD.get(code)
+        return known.from_data(data) if known else _remote(reply, code, data)
+    except (msgspec.MsgspecError, ValidationError):
+        # The peer's idea of this failure has other fields than ours: a newer or older contract.
+        return _remote(reply, code, {})
+
+
+def _remote(reply: Message, code: str, data: dict[str, Any]) -> RemoteFailure:
+    return RemoteFailure(
+        remote_code=code,
+        remote_status=reply.failure_status or 500,
+        remote_title=reply.failure_title or "",
+        remote_data=data,
+    )

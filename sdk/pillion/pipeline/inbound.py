@@ -1,0 +1,119 @@
+"""The order of one execution: the tuple below is the documentation.
+
+What a handler does not need is left out when its stages are folded into one callable, once, at start.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from pillion.context import Context
+from pillion.flow import Handle
+from pillion.message import Message
+from pillion.outcome import Ack, Outcome, Retry
+from pillion.pipeline.call import call
+from pillion.pipeline.deadline import deadline
+from pillion.pipeline.facilities import Facilities
+from pillion.pipeline.guard import guarded
+from pillion.pipeline.outbound import Outbound
+from pillion.pipeline.policy import policy
+from pillion.pipeline.scope import HandlerScope, Provisions
+from pillion.pipeline.settle import settle
+from pillion.pipeline.steps import Plan, Stage, Step
+from pillion.pipeline.validate import validate
+from pillion.ports.bridge import Kind, Route
+from pillion.service.service import Service
+from pillion.service.subscription import CommandHandler, Handler, Subscription
+
+STAGES: tuple[Stage, ...] = (policy, deadline, validate, guarded)
+
+
+def routes(service: Service, provisions: Provisions, facilities: Facilities) -> list[Route]:
+    """Every route of a service, its handlers compiled."""
+    compiler = _Compiler(service, provisions, facilities)
+    commands = [route for handler in service.handlers.values() for route in compiler.command(handler)]
+    return commands + [compiler.subscription(subscription) for subscription in service.subscriptions.values()]
+
+
+class _Compiler:
+    def __init__(self, service: Service, provisions: Provisions, facilities: Facilities) -> None:
+        self._contract = service.contract
+        self._provisions = provisions
+        self._facilities = facilities
+        self._outbound = Outbound(facilities, service.group)
+
+    def command(self, handler: CommandHandler) -> list[Route]:
+        """One route for calls and one for sends."""
+        command = handler.command
+        called, sent = self._plan(handler, replies=True), self._plan(handler, replies=False)
+        scope = self._scope(handler)
+        letters = self._contract.dead_letter_topic
+        answer = _direct(scope, _folded(called))
+        handle = settle(sent, scope, _folded(sent), Retry(), letters)
+        return [
+            self._route(Kind.COMMAND, handler, command.topic, answer, command.address, None),
+            self._route(Kind.SEND, handler, command.send_topic, handle, command.address, letters),
+        ]
+
+    def subscription(self, subscription: Subscription) -> Route:
+        """The route of a subscription."""
+        event, where = subscription.event, subscription.where
+        plan, scope = self._plan(subscription, replies=False), self._scope(subscription)
+        letters = self._contract.dead_letter_topic if subscription.dead_letter else None
+        handle = settle(plan, scope, _folded(plan), subscription.retry, letters)
+        return Route(
+            Kind.EVENT,
+            subscription.address,
+            self._contract.group,
+            event.topic,
+            self._traced(handle if where is None else _filtered(handle, where.matches), subscription, Kind.EVENT),
+            type=event.cloudevent_type,
+            component=event.component,
+            dead_letter_topic=letters,
+            broadcast=subscription.broadcast,
+            raw=event.raw,
+            concurrency=subscription.concurrency,
+            slow=subscription.slow,
+            rule=where.rule() if where is not None else None,
+        )
+
+    def _route(
+        self, kind: Kind, handler: CommandHandler, topic: str, handle: Handle, type_: str, letters: str | None
+    ) -> Route:
+        return Route(
+            kind, handler.address, self._contract.group, topic, self._traced(handle, handler, kind),
+            type=type_, dead_letter_topic=letters, concurrency=handler.concurrency,
+        )  # fmt: skip
+
+    def _traced(self, handle: Handle, handler: Handler, kind: Kind) -> Handle:
+        tracer = self._facilities.tracer
+        return handle if tracer is None else tracer.handling(handle, handler.address, kind)
+
+    def _plan(self, handler: Handler, *, replies: bool) -> Plan:
+        return Plan(handler, self._facilities, self._outbound, replies)
+
+    def _scope(self, handler: Handler) -> HandlerScope:
+        return HandlerScope(handler, self._provisions, self._outbound)
+
+
+def _folded(plan: Plan) -> Step:
+    step = call(plan)
+    for stage in reversed(STAGES):
+        step = stage(plan, step)
+    return step
+
+
+def _direct(scope: HandlerScope, step: Step) -> Handle:
+    def handle(message: Message) -> Awaitable[Outcome]:
+        return step(Context(scope, message))
+
+    return handle
+
+
+def _filtered(handle: Handle, matches: Callable[[Message], bool]) -> Handle:
+    ignored = Ack()
+
+    async def filtered(message: Message) -> Outcome:
+        return await handle(message) if matches(message) else ignored
+
+    return filtered

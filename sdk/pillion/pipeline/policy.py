@@ -1,0 +1,97 @@
+"""Every exception becomes an outcome here: an answer for a caller, or a decision about the message."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from pillion.context import Context
+from pillion.errors import BridgeError, Failure, Unavailable, UndeclaredError
+from pillion.outcome import DeadLetter, Outcome, Reply, Retry, Verdict
+from pillion.pipeline.call import InvalidOutput
+from pillion.pipeline.failures import report, wire_failure
+from pillion.pipeline.steps import Plan, Step
+from pillion.service.subscription import CommandHandler
+
+_encode = msgspec.json.Encoder().encode
+# Trying these again cannot help: the code or the declaration has to change.
+_HOPELESS = (InvalidOutput, UndeclaredError)
+
+
+def policy(plan: Plan, step: Step) -> Step:
+    """Let nothing but an outcome out."""
+    if plan.replies:
+        return _answering(plan, step)
+    return _deciding(plan, step)
+
+
+def _answering(plan: Plan, step: Step) -> Step:
+    address, log, outbound = plan.handler.address, plan.facilities.log, plan.outbound
+
+    async def answer(context: Context[Any, Any]) -> Outcome:
+        try:
+            return await step(context)
+        except Failure as failure:
+            found = failure
+        except Verdict as verdict:
+            found = _unavailable(verdict)
+        except Exception as error:
+            found = wire_failure(error, context.message)
+            log.error("handler failed", handler=address, exc_info=error, **_ids(context))
+        await _announce(plan, context, found)
+        data = _encode(found.data)
+        return Reply(outbound.failure(context.message, found.code, found.status, found.title, data))
+
+    return answer
+
+
+def _deciding(plan: Plan, step: Step) -> Step:
+    address, log = plan.handler.address, plan.facilities.log
+
+    async def decide(context: Context[Any, Any]) -> Outcome:
+        try:
+            return await step(context)
+        except Verdict as verdict:
+            return verdict  # type: ignore[return-value]  # Verdict's subclasses are Retry, Drop and DeadLetter
+        except Failure as failure:
+            if failure.retryable:
+                return _because(Retry(str(failure)), failure)
+            await _announce(plan, context, failure)
+            return _because(DeadLetter(str(failure)), failure)
+        except _HOPELESS as error:
+            log.error("handler failed", handler=address, exc_info=error, **_ids(context))
+            return _because(DeadLetter(str(error)), error)
+        except BridgeError as error:
+            return _because(Retry(str(error)), error)
+        except Exception as error:
+            log.error("handler failed", handler=address, exc_info=error, **_ids(context))
+            return _because(Retry(f"{type(error).__name__}: {error}"), error)
+
+    return decide
+
+
+async def _announce(plan: Plan, context: Context[Any, Any], failure: Failure) -> None:
+    """Publish the ``failed`` event of an announced command."""
+    handler = plan.handler
+    if not isinstance(handler, CommandHandler) or not handler.command.announced:
+        return
+    event = plan.outbound.emit(handler.command.failed, report(failure), context.message, context.message.subject)
+    try:
+        await plan.facilities.bridge.publish([event])
+    except BridgeError as error:
+        plan.facilities.log.error("failure could not be announced", handler=handler.address, reason=str(error))
+
+
+def _because(verdict: Retry | DeadLetter, cause: BaseException) -> Outcome:
+    verdict.__cause__ = cause
+    return verdict
+
+
+def _unavailable(verdict: Verdict) -> Failure:
+    return Unavailable(reason=verdict.reason)
+
+
+def _ids(context: Context[Any, Any]) -> dict[str, Any]:
+    message = context.message
+    return {"message_id": message.id, "correlation_id": message.correlation_id or message.id}

@@ -1,0 +1,36 @@
+"""The shape of the stages: a context goes in, an outcome comes back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from pillion.context import Context
+from pillion.outcome import Outcome
+from pillion.pipeline.facilities import Facilities
+from pillion.pipeline.outbound import Outbound
+from pillion.service.subscription import Handler
+
+Step: TypeAlias = Callable[[Context[Any, Any]], Coroutine[Any, Any, Outcome]]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All that the stages of one handler are compiled from.
+
+    Attributes:
+        handler: the declaration.
+        facilities: of the host.
+        outbound: sends as the handler's service.
+        replies: a caller waits for the answer (a called command, not a sent one or an event).
+    """
+
+    handler: Handler
+    facilities: Facilities
+    outbound: Outbound
+    replies: bool
+
+
+# A stage wraps the next step; one that the handler does not need returns it as it is.
+Stage: TypeAlias = Callable[[Plan, Step], Step]

@@ -1,0 +1,1 @@
+"""What adapters have to do: protocols and the values they exchange, without behaviour."""

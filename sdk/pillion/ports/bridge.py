@@ -1,0 +1,97 @@
+"""What a bridge must do: move messages between hosts. Nothing above this port knows which bridge it has."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import NamedTuple, Protocol
+
+from pillion.flow import Handle
+from pillion.message import Message
+
+
+class Kind(Enum):
+    """What a route carries."""
+
+    COMMAND = "command"
+    SEND = "send"
+    EVENT = "event"
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One handler and where its messages come from.
+
+    Attributes:
+        kind: commands wait for a reply, sends and events do not.
+        address: what handles, for example ``payments.v1.charge`` or ``orders.v1.refund``.
+        group: consumers of one group share the messages of a topic; the service's name and version.
+        topic: where the messages come from.
+        handle: takes one message and answers with its outcome.
+        type: only messages of this CloudEvents type; None takes all of the topic.
+        component: pub/sub component of the topic.
+        dead_letter_topic: where messages go that cannot be handled.
+        broadcast: every instance gets each message, instead of one of the group.
+        raw: messages of the topic are bare payloads, not CloudEvents.
+        concurrency: how many messages are handled at once, at most.
+        slow: has a subscription of its own, so that it holds up nobody else.
+        rule: CEL expression for Dapr's routing, equal to the filter in ``handle``; None when there is none.
+    """
+
+    kind: Kind
+    address: str
+    group: str
+    topic: str
+    handle: Handle
+    type: str | None = None
+    component: str = "pubsub"
+    dead_letter_topic: str | None = None
+    broadcast: bool = False
+    raw: bool = False
+    concurrency: int = 100
+    slow: bool = False
+    rule: str | None = None
+
+
+class Outgoing(NamedTuple):
+    """A message and the topic it goes to."""
+
+    topic: str
+    message: Message
+    component: str = "pubsub"
+
+
+class Bridge(Protocol):
+    """Moves messages. Implementations: ``pillion.bridges.memory`` and ``pillion.bridges.dapr``."""
+
+    async def start(self, routes: Sequence[Route]) -> None:
+        """Begin to deliver messages to these routes; returns when messages can be published.
+
+        Raises:
+            ConfigurationError: the routes ask for what the bridge or its profile does not have.
+        """
+
+    async def publish(self, messages: Sequence[Outgoing]) -> None:
+        """Hand messages over; returns when all are accepted.
+
+        Raises:
+            BridgeError: at least one was not accepted; which ones did leave is not known.
+        """
+
+    async def request(self, topic: str, message: Message) -> Message:
+        """Send a command and wait for its reply until the message's deadline.
+
+        Raises:
+            DeadlineExceeded: no reply came in time.
+            BridgeError: the command did not leave.
+        """
+
+    async def drain(self, limit: float) -> int:
+        """Take no more messages and finish those in hand, within ``limit`` seconds; how many were cut off."""
+
+    async def close(self) -> None:
+        """Let go of all resources. Safe to call twice."""
+
+    async def problems(self) -> Sequence[str]:
+        """What is not up, one sentence each; empty when the bridge delivers."""

@@ -1,0 +1,1 @@
+"""Rules that make delivery safe; they know nothing of services or Dapr."""

@@ -1,0 +1,87 @@
+"""A crew of tasks that handle the jobs of one queue, at most so many at once.
+
+A job costs no task of its own: a worker takes the next job when it is done with one, and another worker is woken only
+while jobs wait. A worker whose context variables a handler changed is replaced, so nothing leaks to the next job.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from contextvars import copy_context
+from typing import Generic, TypeVar
+
+J = TypeVar("J")
+
+
+class Workers(Generic[J]):
+    """Handles jobs in the order they were put, at most ``limit`` at once.
+
+    Args:
+        handle: does one job; it must not raise.
+        limit: how many jobs are in hand at once, at most.
+    """
+
+    def __init__(self, handle: Callable[[J], Awaitable[None]], limit: int) -> None:
+        self._handle = handle
+        self._limit = limit
+        self._jobs: deque[J] = deque()
+        self._idle: list[asyncio.Future[None]] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._waking = False
+
+    def put(self, job: J) -> None:
+        """Add a job to the end of the queue."""
+        self._jobs.append(job)
+        if not self._waking:
+            self._wake()
+
+    @property
+    def waiting(self) -> int:
+        """How many jobs no worker has begun."""
+        return len(self._jobs)
+
+    async def close(self) -> None:
+        """Cancel all workers, whatever they are doing."""
+        tasks = [task for task in self._tasks if task is not asyncio.current_task()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._jobs.clear()
+        self._idle.clear()
+
+    def _wake(self) -> None:
+        if self._idle:
+            self._waking = True
+            self._idle.pop().set_result(None)
+        elif len(self._tasks) < self._limit:
+            self._waking = True
+            task = asyncio.get_running_loop().create_task(self._work())
+            self._tasks.add(task)
+            task.add_done_callback(self._left)
+
+    def _left(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if self._jobs and not self._waking and not task.cancelled():
+            self._wake()
+
+    async def _work(self) -> None:
+        jobs, handle = self._jobs, self._handle
+        clean = copy_context()
+        self._waking = False
+        while True:
+            while jobs:
+                job = jobs.popleft()
+                if jobs and not self._waking:
+                    self._wake()
+                await handle(job)
+                if copy_context() != clean:
+                    return
+            await self._rest()
+
+    async def _rest(self) -> None:
+        woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._idle.append(woken)
+        await woken
+        self._waking = False

@@ -1,0 +1,209 @@
+"""A host: one process that runs services on a bridge with its stores."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
+
+from pydantic import BaseModel
+
+from pillion.configuration import Configuration
+from pillion.errors import Unavailable
+from pillion.pipeline.facilities import Facilities
+from pillion.pipeline.inbound import routes
+from pillion.pipeline.outbound import Cause, Outbound
+from pillion.ports.bridge import Bridge
+from pillion.ports.clock import Clock, SystemClock
+from pillion.resilience.deadlines import Deadlines
+from pillion.runtime.provisions import ServiceProvisions
+from pillion.runtime.settings import HostSettings
+from pillion.runtime.stores import OpenStores, Stores
+from pillion.secrets import Secrets
+from pillion.service.catalog import check
+from pillion.service.command import Command
+from pillion.service.event import Event
+from pillion.service.guard import Guard
+from pillion.service.service import Service
+from pillion.telemetry.logs import host_logger
+
+if TYPE_CHECKING:
+    from opentelemetry.trace import TracerProvider
+
+I = TypeVar("I")  # noqa: E741 - input
+O = TypeVar("O")  # noqa: E741 - output
+P = TypeVar("P")
+
+_NOBODY = Cause()
+
+
+class Host:
+    """Runs services: checks their declarations, opens what they need, delivers messages, and stops without loss.
+
+    Use it as an async context manager, or ``start`` and ``stop`` it. Most users never make one: ``pillion run`` and
+    the ``host`` test fixture do.
+
+    Args:
+        services: what to run; several versions of one service are several services.
+        bridge: moves the messages.
+        stores: makes the stores.
+        settings: how this process runs.
+        configs: settings of services by name or group, already validated; missing ones are made from defaults.
+        guards: replacements by guard name, for tests.
+        clock: tells the time.
+        tracer_provider: OpenTelemetry provider; default what ``PillionInstrumentor`` set, else no tracing.
+
+    Raises:
+        DeclarationError: the declarations do not fit together; the text names the place.
+    """
+
+    instrumented_by: ClassVar[TracerProvider | None] = None
+
+    def __init__(
+        self,
+        *services: Service[Any, Any],
+        bridge: Bridge,
+        stores: Stores,
+        settings: HostSettings | None = None,
+        configs: Mapping[str, BaseModel] | None = None,
+        guards: Mapping[str, Guard] | None = None,
+        clock: Clock | None = None,
+        tracer_provider: TracerProvider | None = None,
+    ) -> None:
+        self.services: Sequence[Service[Any, Any]] = services
+        self.settings = settings or HostSettings()
+        self.app = self.settings.app or (services[0].name if len({s.name for s in services}) == 1 else "app")
+        self.warnings = check(services)
+        self.bridge = bridge
+        self._stores = stores
+        self._configs = configs or {}
+        self._guards = guards or {}
+        self._clock = clock or SystemClock()
+        self._tracer_provider = tracer_provider or type(self).instrumented_by
+        self._log = host_logger(self.app)
+        self._stack = AsyncExitStack()
+        self._outbound: Outbound | None = None
+        self._accepting = False
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    @property
+    def running(self) -> bool:
+        """Whether it is started and takes work."""
+        return self._accepting
+
+    async def start(self) -> None:
+        """Open stores and resources, then deliver messages.
+
+        Raises:
+            ConfigurationError: settings, profile or components do not fit what the services need.
+        """
+        for warning in self.warnings:
+            self._log.warning(warning)
+        try:
+            facilities = self._facilities()
+            stores = OpenStores(self._stores, self._stack)
+            found = [await self._routes(service, stores, facilities) for service in self.services]
+            self._stack.push_async_callback(self.bridge.close)
+            await self.bridge.start([route for of_service in found for route in of_service])
+        except BaseException:
+            await self._stack.aclose()
+            raise
+        self._outbound = Outbound(facilities)
+        self._accepting = True
+        self._log.info("started", services=[service.group for service in self.services])
+
+    async def stop(self) -> int:
+        """Take no more work, finish what is in hand within ``drain_seconds``, close everything.
+
+        Returns:
+            How many messages were cut off because the time was over.
+        """
+        if not self._accepting:
+            return 0
+        self._accepting = False
+        try:
+            cut_off = await self.bridge.drain(self.settings.drain_seconds)
+        finally:
+            await self._stack.aclose()
+        self._log.log(40 if cut_off else 20, "stopped", cut_off=cut_off)
+        return cut_off
+
+    def call(
+        self,
+        command: Command[I, O],
+        payload: I,
+        *,
+        timeout: float | None = None,
+        key: str | None = None,
+        cause: Cause = _NOBODY,
+    ) -> Awaitable[O]:
+        """Call a command from outside any service, as the gateway and the CLI do; see ``Context.call``.
+
+        Raises:
+            Unavailable: the host is stopping.
+        """
+        return self._open().call(command, payload, cause, timeout, key)
+
+    async def send(
+        self, command: Command[I, Any], payload: I, *, key: str | None = None, cause: Cause = _NOBODY
+    ) -> None:
+        """Send a command without waiting for an answer; returns when the bridge has accepted it."""
+        await self.bridge.publish([self._open().send(command, payload, cause, key)])
+
+    async def emit(self, event: Event[P], payload: P, *, key: str | None = None, cause: Cause = _NOBODY) -> None:
+        """Publish an event; returns when the bridge has accepted it."""
+        await self.bridge.publish([self._open().emit(event, payload, cause, key)])
+
+    async def problems(self) -> Sequence[str]:
+        """What keeps this host from being ready, one sentence each; empty when it is ready."""
+        if not self._accepting:
+            return ("the host is starting or stopping",)
+        return await self.bridge.problems()
+
+    def _open(self) -> Outbound:
+        if self._outbound is None or not self._accepting:
+            raise Unavailable(reason="the host is not running")
+        return self._outbound
+
+    def _facilities(self) -> Facilities:
+        executor = ThreadPoolExecutor(self.settings.threads, thread_name_prefix=self.app)
+        self._stack.callback(executor.shutdown, wait=False, cancel_futures=True)
+        deadlines = Deadlines()
+        self._stack.callback(deadlines.close)
+        return Facilities(
+            self.bridge, self._clock, deadlines, executor, self._log, self.app, self._tracer(), self._guards
+        )
+
+    def _tracer(self) -> Any:
+        if self._tracer_provider is None:
+            return None
+        # OpenTelemetry's API costs import time that a host without tracing need not pay.
+        from pillion.telemetry.traces import MessageTracer  # noqa: PLC0415
+
+        return MessageTracer(self._tracer_provider)
+
+    async def _routes(self, service: Service[Any, Any], stores: OpenStores, facilities: Facilities) -> Any:
+        state, secrets = await stores.state(service.state_component), await stores.secrets()
+        configuration = await stores.configuration()
+        provisions = ServiceProvisions(
+            service,
+            self._config(service),
+            state,
+            None if secrets is None else Secrets(secrets),
+            None if configuration is None else Configuration(configuration),
+        )
+        await provisions.open(self._stack)
+        return routes(service, provisions, facilities)
+
+    def _config(self, service: Service[Any, Any]) -> Any:
+        found = self._configs.get(service.group) or self._configs.get(service.name)
+        return found if found is not None or service.config is None else service.config()
+
+

@@ -1,0 +1,73 @@
+"""What one service gets at start: its settings, resources, stores and loggers."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Any
+
+from pillion.configuration import Configuration
+from pillion.errors import ConfigurationError
+from pillion.message import Message
+from pillion.ports.store import StateStore
+from pillion.secrets import Secrets
+from pillion.service.service import Service, Setup
+from pillion.state import State
+from pillion.telemetry.logs import message_logger
+
+if TYPE_CHECKING:
+    from structlog.typing import FilteringBoundLogger
+
+
+class ServiceProvisions:
+    """Everything the runtime opened for one service; implements ``pillion.pipeline.scope.Provisions``."""
+
+    def __init__(
+        self,
+        service: Service[Any, Any],
+        settings: Any,
+        state: StateStore | None,
+        secrets: Secrets | None,
+        configuration: Configuration | None,
+    ) -> None:
+        self._service = service
+        self._state = state
+        self._secrets = secrets
+        self._configuration = configuration
+        self.settings = settings
+        self.resources: Any = None
+
+    async def open(self, stack: AsyncExitStack) -> None:
+        """Enter the service's ``resources`` lifespan; the stack leaves it."""
+        if self._service.resources is not None:
+            setup = Setup(self.settings, self.secrets, self._state_of)
+            self.resources = await stack.enter_async_context(self._service.resources(setup))
+
+    def _state_of(self, tenant: str | None = None) -> State:
+        if self._state is None:
+            raise ConfigurationError(
+                f'{self._service.group}: the profile has no state component "{self._service.state_component}"; '
+                "add a component of that name, or give the service state=..."
+            )
+        return State(self._state, tenant=tenant)
+
+    def state(self, message: Message) -> State:
+        """The service's state; its ``tenant()`` is the message's."""
+        return self._state_of(message.tenant_id)
+
+    def secrets(self) -> Secrets:
+        """The secret store."""
+        if self._secrets is None:
+            raise ConfigurationError(f'{self._service.group}: the profile has no secret store named "secrets"')
+        return self._secrets
+
+    def config(self) -> Configuration:
+        """The configuration store."""
+        if self._configuration is None:
+            raise ConfigurationError(
+                f'{self._service.group}: the profile has no configuration store named "configuration"'
+            )
+        return self._configuration
+
+    def log(self, message: Message, address: str) -> FilteringBoundLogger:
+        """A logger that knows service, handler and correlation."""
+        return message_logger(message, address)

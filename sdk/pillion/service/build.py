@@ -1,0 +1,143 @@
+"""Makes handlers of declarations: reads signatures, compares them with the contract, compiles payloads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from pillion.codec.payload import Payload
+from pillion.errors import DeclarationError
+from pillion.outcome import Retry
+from pillion.service.command import Command
+from pillion.service.event import Event
+from pillion.service.filter import Filter
+from pillion.service.guard import Check, Guard, as_guard
+from pillion.service.signature import Signature, Unannotated, place, read
+from pillion.service.subscription import CommandHandler, Subscription
+
+DEFAULT_CONCURRENCY = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What ``handles`` and ``on`` have in common."""
+
+    calls: Iterable[Command[Any, Any]]
+    emits: Iterable[Event[Any]]
+    guards: Iterable[Guard | Check]
+    timeout: float | None
+    concurrency: int
+    transform_in: Callable[..., Any] | None
+    transform_out: Callable[..., Any] | None
+
+
+def command_handler(command: Command[Any, Any], function: Callable[..., Any], options: Options) -> CommandHandler:
+    """The handler of a command.
+
+    Raises:
+        DeclarationError: the function does not fit the command.
+    """
+    fields = _common(function, command.address, command.input, options)
+    output = _handler_output(function, command, options.transform_out)
+    return CommandHandler(**{**fields, "handler_output": output, "timeout": options.timeout or command.timeout}, command=command)
+
+
+def subscription(
+    event: Event[Any],
+    function: Callable[..., Any],
+    options: Options,
+    address: str,
+    *,
+    where: Filter | None,
+    retry: Retry,
+    dead_letter: bool,
+    broadcast: bool,
+    slow: bool,
+) -> Subscription:
+    """The handler of an event.
+
+    Raises:
+        DeclarationError: the function does not fit the event.
+    """
+    fields = _common(function, address, event.payload, options)
+    if fields["signature"].result not in (Unannotated, None, type(None)):
+        raise DeclarationError(f"{place(function)}: a subscription answers nothing; annotate it -> None")
+    return Subscription(
+        **fields, event=event, where=where, retry=retry, dead_letter=dead_letter, broadcast=broadcast, slow=slow
+    )
+
+
+def _common(function: Callable[..., Any], address: str, wire: Payload[Any], options: Options) -> dict[str, Any]:
+    signature = read(function)
+    if options.concurrency < 1:
+        raise DeclarationError(f"{place(function)}: concurrency must be at least 1")
+    guards = tuple(as_guard(check) for check in options.guards)
+    if len({guard.name for guard in guards}) != len(guards):
+        raise DeclarationError(f"{place(function)}: two guards have the same name; give name= to @guard")
+    return {
+        "address": address,
+        "function": function,
+        "signature": signature,
+        "input": wire,
+        "calls": tuple(_commands(options.calls, function)),
+        "emits": tuple(_events(options.emits, function)),
+        "guards": guards,
+        "transform_in": options.transform_in,
+        "handler_input": _handler_input(function, signature, wire, options.transform_in),
+        "transform_out": options.transform_out,
+        "handler_output": None,
+        "timeout": options.timeout,
+        "concurrency": options.concurrency,
+    }
+
+
+def _handler_input(
+    function: Callable[..., Any], signature: Signature, wire: Payload[Any], transform: Callable[..., Any] | None
+) -> Payload[Any] | None:
+    if transform is None:
+        _match(function, "takes", signature.payload if signature.takes_payload else Unannotated, wire.type)
+        return None
+    step = read(transform)
+    _match(transform, "takes", step.payload, wire.type)
+    made = signature.payload if step.result is Unannotated else step.result
+    _match(function, "takes", signature.payload, made)
+    return Payload(made, place(transform))
+
+
+def _handler_output(
+    function: Callable[..., Any], command: Command[Any, Any], transform: Callable[..., Any] | None
+) -> Payload[Any] | None:
+    signature = read(function)
+    if transform is None:
+        _match(function, "answers", signature.result, command.output_type)
+        return None
+    step = read(transform)
+    _match(transform, "answers", step.result, command.output_type)
+    given = signature.result if step.payload is Unannotated else step.payload
+    _match(function, "answers", signature.result, given)
+    return Payload(given, place(transform))
+
+
+def _match(function: Callable[..., Any], verb: str, found: Any, wanted: Any) -> None:
+    if found is Unannotated or _plain(found) == _plain(wanted):
+        return
+    raise DeclarationError(f"{place(function)}: it {verb} {_plain(found)!r}, but its contract says {_plain(wanted)!r}")
+
+
+def _plain(hint: Any) -> Any:
+    return type(None) if hint is None else hint
+
+
+def _commands(found: Iterable[Any], function: Callable[..., Any]) -> Iterable[Command[Any, Any]]:
+    for command in found:
+        if not isinstance(command, Command):
+            raise DeclarationError(f"{place(function)}: calls= holds {command!r}, which is no command")
+        yield command
+
+
+def _events(found: Iterable[Any], function: Callable[..., Any]) -> Iterable[Event[Any]]:
+    for event in found:
+        if not isinstance(event, Event):
+            raise DeclarationError(f"{place(function)}: emits= holds {event!r}, which is no event")
+        yield event

@@ -1,0 +1,191 @@
+"""Contracts: what a service offers, as pure data that other teams import."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, TypeVar, overload
+
+from pillion.errors import DeclarationError, Failure
+from pillion.service.command import Command
+from pillion.service.event import Event
+from pillion.service.expose import Expose
+from pillion.service.names import group_of, member_name, service_name, topic_name
+
+I = TypeVar("I")  # noqa: E741 - input
+O = TypeVar("O")  # noqa: E741 - output
+P = TypeVar("P")
+
+
+class Contract:
+    """Name and version of a service, and the commands, events and failures it offers.
+
+    Args:
+        name: 1-63 lower-case letters, digits and hyphens; also the Dapr app id by default.
+        version: integer from 1. Versions run side by side.
+        description: for documents.
+        deprecated: what to use instead; empty when it is current.
+
+    Raises:
+        DeclarationError: the name or version is not valid.
+    """
+
+    def __init__(self, name: str, version: int = 1, *, description: str = "", deprecated: str = "") -> None:
+        if version < 1:
+            raise DeclarationError(f'contract "{name}": version {version} is not valid; versions count from 1')
+        self.name = service_name(name)
+        self.version = version
+        self.description = description
+        self.deprecated = deprecated
+        self.commands: dict[str, Command[Any, Any]] = {}
+        self.events: dict[str, Event[Any]] = {}
+
+    @property
+    def group(self) -> str:
+        """``payments.v1``."""
+        return group_of(self.name, self.version)
+
+    @property
+    def dead_letter_topic(self) -> str:
+        """Where messages go that this service could not handle."""
+        return f"{self.group}.deadletters"
+
+    @overload
+    def command(
+        self,
+        name: str,
+        input: type[I],
+        output: type[O],
+        *,
+        raises: Iterable[type[Failure]] = ...,
+        timeout: float = ...,
+        emits_result: Event[O] | None = ...,
+        announced: bool = ...,
+        expose: Expose | None = ...,
+        description: str = ...,
+        examples: Iterable[I] = ...,
+        deprecated: str = ...,
+    ) -> Command[I, O]: ...
+
+    @overload
+    def command(
+        self,
+        name: str,
+        input: type[I],
+        output: None = None,
+        *,
+        raises: Iterable[type[Failure]] = ...,
+        timeout: float = ...,
+        emits_result: Event[None] | None = ...,
+        announced: bool = ...,
+        expose: Expose | None = ...,
+        description: str = ...,
+        examples: Iterable[I] = ...,
+        deprecated: str = ...,
+    ) -> Command[I, None]: ...
+
+    @overload
+    def command(
+        self,
+        name: str,
+        input: None,
+        output: type[O],
+        *,
+        raises: Iterable[type[Failure]] = ...,
+        timeout: float = ...,
+        emits_result: Event[O] | None = ...,
+        announced: bool = ...,
+        expose: Expose | None = ...,
+        description: str = ...,
+        examples: Iterable[None] = ...,
+        deprecated: str = ...,
+    ) -> Command[None, O]: ...
+
+    def command(
+        self,
+        name: str,
+        input: Any,  # noqa: A002 - the field's word
+        output: Any = None,
+        *,
+        raises: Iterable[type[Failure]] = (),
+        timeout: float = 30.0,
+        emits_result: Event[Any] | None = None,
+        announced: bool = False,
+        expose: Expose | None = None,
+        description: str = "",
+        examples: Iterable[Any] = (),
+        deprecated: str = "",
+    ) -> Command[Any, Any]:
+        """Offer a command.
+
+        Args:
+            name: unique in the contract.
+            input: type of the request, or None.
+            output: type of the answer, or None.
+            raises: failures that callers get back as these classes.
+            timeout: seconds a caller waits by default and the handler may take. Default 30.
+            emits_result: event that carries each successful answer.
+            announced: publish the command's ``succeeded`` and ``failed`` events for others to subscribe to.
+            expose: how the gateway offers it over HTTP.
+            description: for documents.
+            examples: requests, for documents.
+            deprecated: what to use instead; empty when it is current.
+
+        Raises:
+            DeclarationError: the name is taken or not valid, a failure code is declared twice, or the path of
+                ``expose`` is.
+        """
+        self._reserve(name, "command")
+        if timeout <= 0:
+            raise DeclarationError(f"{self.group}.{name}: timeout {timeout} must be more than 0 seconds")
+        declared = Command(
+            self.name, self.version, name, input, output, tuple(raises), timeout, emits_result, announced,
+            expose, description, tuple(examples), deprecated,
+        )  # fmt: skip
+        if len(declared.failures) != len(declared.raises):
+            raise DeclarationError(f"{declared.address}: two failures in raises= have the same code")
+        self.commands[name] = declared
+        return declared
+
+    def event(
+        self,
+        name: str,
+        payload: type[P],
+        *,
+        topic: str | None = None,
+        component: str = "pubsub",
+        description: str = "",
+        examples: Iterable[P] = (),
+        deprecated: str = "",
+    ) -> Event[P]:
+        """Offer an event.
+
+        Args:
+            name: unique in the contract.
+            payload: type of its data.
+            topic: where it is published; default the event's address, ``payments.v1.charged``.
+            component: pub/sub component that carries it. Default ``pubsub``.
+            description: for documents.
+            examples: payloads, for documents.
+            deprecated: what to use instead; empty when it is current.
+
+        Raises:
+            DeclarationError: the name is taken or not valid.
+        """
+        self._reserve(name, "event")
+        address = f"{self.group}.{name}"
+        declared = Event(
+            address, payload, topic_name(topic or address), address, component, False,
+            description, tuple(examples), deprecated,
+        )  # fmt: skip
+        self.events[name] = declared
+        return declared
+
+    def _reserve(self, name: str, what: str) -> None:
+        member_name(name, f"{self.group}: {what}")
+        if name in self.commands or name in self.events:
+            raise DeclarationError(f'{self.group}: "{name}" is declared twice; commands and events share their names')
+        if name in ("commands", "sends", "deadletters"):
+            raise DeclarationError(f'{self.group}: "{name}" is the name of one of its topics; choose another')
+
+    def __repr__(self) -> str:
+        return f"<contract {self.group}>"

@@ -1,0 +1,165 @@
+"""Which of a topic's messages a subscription wants.
+
+The dialect is that of CloudEvents Subscriptions: exact, prefix and suffix of attributes, combined with ``&``, ``|`` and
+``~``. A filter is checked in process, and also handed to Dapr as a routing rule where Dapr's language can say it.
+
+Source: https://github.com/cloudevents/spec/blob/main/subscriptions/spec.md
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from pillion.errors import DeclarationError
+from pillion.message import Message
+
+_PYTHON_NAMES = {
+    "correlationid": "correlation_id",
+    "causationid": "causation_id",
+    "tenantid": "tenant_id",
+    "principalid": "principal_id",
+    "replyto": "reply_to",
+    "failurecode": "failure_code",
+    "failurestatus": "failure_status",
+    "failuretitle": "failure_title",
+    "datacontenttype": "datacontenttype",
+}
+_ALIASES = {"tenant": "tenantid", "principal": "principalid", "correlation": "correlationid"}
+_KNOWN = frozenset(Message.__struct_fields__)
+# Dapr rewrites or blanks these on the way, so a routing rule on them would not give what the process sees.
+_UNRULED = frozenset({"traceparent", "tracestate", "traceid", "topic", "pubsubname", "time", "deadline", "expiration"})
+
+
+class Filter:
+    """A condition on a message's attributes. Combine with ``&``, ``|`` and ``~``."""
+
+    def matches(self, message: Message) -> bool:
+        """Whether the subscription wants this message."""
+        raise NotImplementedError
+
+    def rule(self) -> str | None:
+        """The same condition in Dapr's routing language (CEL); None when it cannot be said there."""
+        return None
+
+    def __and__(self, other: Filter) -> Filter:
+        return _All(self, other)
+
+    def __or__(self, other: Filter) -> Filter:
+        return _Any(self, other)
+
+    def __invert__(self) -> Filter:
+        return _Not(self)
+
+
+@dataclass(frozen=True)
+class _Attribute(Filter):
+    name: str
+    value: str
+    test: Callable[[str, str], bool]
+    rule_format: str
+
+    def matches(self, message: Message) -> bool:
+        found = attribute(message, self.name)
+        return isinstance(found, str) and self.test(found, self.value)
+
+    def rule(self) -> str | None:
+        if self.name in _UNRULED:
+            return None
+        # Without has(), one event that lacks the attribute makes Dapr skip every later rule.
+        test = self.rule_format.format(name=f"event.{self.name}", value=json.dumps(self.value))
+        return f"(has(event.{self.name}) && {test})"
+
+
+@dataclass(frozen=True)
+class _All(Filter):
+    left: Filter
+    right: Filter
+
+    def matches(self, message: Message) -> bool:
+        return self.left.matches(message) and self.right.matches(message)
+
+    def rule(self) -> str | None:
+        return _joined(self.left, "&&", self.right)
+
+
+@dataclass(frozen=True)
+class _Any(Filter):
+    left: Filter
+    right: Filter
+
+    def matches(self, message: Message) -> bool:
+        return self.left.matches(message) or self.right.matches(message)
+
+    def rule(self) -> str | None:
+        return _joined(self.left, "||", self.right)
+
+
+@dataclass(frozen=True)
+class _Not(Filter):
+    inner: Filter
+
+    def matches(self, message: Message) -> bool:
+        return not self.inner.matches(message)
+
+    def rule(self) -> str | None:
+        rule = self.inner.rule()
+        return None if rule is None else f"!{rule}"
+
+
+@dataclass(frozen=True)
+class _Predicate(Filter):
+    test: Callable[[Message], bool]
+
+    def matches(self, message: Message) -> bool:
+        return self.test(message)
+
+
+def _joined(left: Filter, operator: str, right: Filter) -> str | None:
+    rules = (left.rule(), right.rule())
+    return None if None in rules else f"({rules[0]} {operator} {rules[1]})"
+
+
+def attribute(message: Message, name: str) -> Any:
+    """The value of a CloudEvents attribute by its wire name; None when the message has none."""
+    python_name = _PYTHON_NAMES.get(name, name)
+    return getattr(message, python_name) if python_name in _KNOWN else message.extensions.get(name)
+
+
+def exact(**attributes: str) -> Filter:
+    """All these attributes have exactly these values: ``exact(tenant="acme", region="eu")``."""
+    return _every(attributes, str.__eq__, "{name} == {value}")
+
+
+def prefix(**attributes: str) -> Filter:
+    """All these attributes begin so: ``prefix(subject="eu-")``."""
+    return _every(attributes, str.startswith, "{name}.startsWith({value})")
+
+
+def suffix(**attributes: str) -> Filter:
+    """All these attributes end so: ``suffix(source="/payments.v1")``."""
+    return _every(attributes, str.endswith, "{name}.endsWith({value})")
+
+
+def matching(test: Callable[[Message], bool]) -> Filter:
+    """Any test in Python; checked in process only."""
+    return _Predicate(test)
+
+
+def _every(attributes: dict[str, str], test: Callable[[str, str], bool], rule_format: str) -> Filter:
+    if not attributes:
+        raise DeclarationError("a filter needs at least one attribute, for example exact(tenant='acme')")
+    first, *rest = (_checked(name, value, test, rule_format) for name, value in attributes.items())
+    found: Filter = first
+    for condition in rest:
+        found = found & condition
+    return found
+
+
+def _checked(name: str, value: str, test: Callable[[str, str], bool], rule_format: str) -> Filter:
+    wire_name = _ALIASES.get(name, name)
+    if not (wire_name.isascii() and wire_name.isalnum() and wire_name == wire_name.lower()):
+        raise DeclarationError(f'filter attribute "{name}": CloudEvents names are lower-case letters and digits')
+    return _Attribute(wire_name, value, test, rule_format)

@@ -1,0 +1,61 @@
+"""Guards: named checks before a handler runs, or on its answer after it ran."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias, overload
+
+from pillion.context import Context
+from pillion.errors import DeclarationError
+
+When: TypeAlias = Literal["before", "after"]
+Check: TypeAlias = Callable[[Context[Any, Any], Any], bool | None | Awaitable[bool | None]]
+
+
+@dataclass(frozen=True, eq=False)
+class Guard:
+    """A check by name, so that a test can replace it.
+
+    Attributes:
+        name: unique per handler; the function's name by default.
+        check: takes the context and the request (or, after, the answer). False refuses with ``Forbidden``; it may
+            also raise a ``Failure`` of its own.
+        when: ``before`` the handler, or ``after`` it.
+    """
+
+    name: str
+    check: Check
+    when: When = "before"
+
+    @property
+    def is_async(self) -> bool:
+        """Whether the check has to be awaited."""
+        return inspect.iscoroutinefunction(self.check)
+
+
+@overload
+def guard(check: Check, /) -> Guard: ...
+@overload
+def guard(*, name: str = ..., when: When = ...) -> Callable[[Check], Guard]: ...
+
+
+def guard(check: Check | None = None, /, *, name: str = "", when: When = "before") -> Guard | Callable[[Check], Guard]:
+    """Make a guard of a function: ``@guard`` or ``@guard(when="after")``."""
+    if check is not None:
+        return as_guard(check)
+    return lambda function: Guard(name or function.__name__, function, when)
+
+
+def as_guard(check: Guard | Check) -> Guard:
+    """The guard itself, or a plain function as a guard before the handler.
+
+    Raises:
+        DeclarationError: it is neither.
+    """
+    if isinstance(check, Guard):
+        return check
+    if not callable(check):
+        raise DeclarationError(f"guard {check!r}: give a function (context, payload) -> bool, or a Guard")
+    return Guard(check.__name__, check)

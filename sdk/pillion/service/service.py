@@ -1,0 +1,418 @@
+"""A service: a contract and the handlers that fulfil it. Importing one builds values and does nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Iterable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, cast, overload
+
+from pydantic import BaseModel
+from typing_extensions import TypeVar
+
+from pillion.context import Context
+from pillion.errors import DeclarationError, Failure
+from pillion.outcome import Retry
+from pillion.service.build import DEFAULT_CONCURRENCY, Options, command_handler, subscription
+from pillion.service.command import Command
+from pillion.service.contract import Contract
+from pillion.service.decorators import Declares, Handles
+from pillion.service.event import Event
+from pillion.service.expose import Expose
+from pillion.service.filter import Filter
+from pillion.service.guard import Check, Guard
+from pillion.service.signature import Unannotated, place, read
+from pillion.service.subscription import CommandHandler, Subscription
+
+if TYPE_CHECKING:
+    from pillion.secrets import Secrets
+    from pillion.state import State
+
+I = TypeVar("I")  # noqa: E741 - input
+O = TypeVar("O")  # noqa: E741 - output
+J = TypeVar("J")
+Q = TypeVar("Q")
+P = TypeVar("P")
+S = TypeVar("S", default=Any)
+R = TypeVar("R", default=Any)
+
+
+@dataclass(frozen=True, slots=True)
+class Setup(Generic[S]):
+    """What a ``resources`` lifespan may use to open its resources.
+
+    Attributes:
+        settings: the service's typed config.
+    """
+
+    settings: S
+    _secrets: Callable[[], Secrets]
+    _state: Callable[[], State]
+
+    @property
+    def secrets(self) -> Secrets:
+        """The secret store."""
+        return self._secrets()
+
+    @property
+    def state(self) -> State:
+        """The service's state."""
+        return self._state()
+
+
+Lifespan: TypeAlias = Callable[[Setup[S]], AbstractAsyncContextManager[R]]
+
+
+class Service(Generic[S, R]):
+    """A contract plus the handlers, config and resources that fulfil it.
+
+    Args:
+        contract: the contract, or the name of a new one in version 1.
+        version: of the new contract.
+        config: pydantic model of the service's settings; read at start from the environment (``PAYMENTS_…``) and from
+            the config file.
+        resources: an async context manager factory; what it yields is ``ctx.resources``. Entered at start, left at
+            stop.
+        state: state component; default ``<name>-state``.
+        description: for documents, when ``contract`` is a name.
+
+    Raises:
+        DeclarationError: the name is not valid, or a version is given with a contract.
+    """
+
+    @overload
+    def __init__(
+        self: Service[Any, Any],
+        contract: Contract | str,
+        *,
+        version: int = ...,
+        state: str = ...,
+        description: str = ...,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: Service[S, Any],
+        contract: Contract | str,
+        *,
+        config: type[S],
+        version: int = ...,
+        state: str = ...,
+        description: str = ...,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: Service[Any, R],
+        contract: Contract | str,
+        *,
+        resources: Lifespan[Any, R],
+        version: int = ...,
+        state: str = ...,
+        description: str = ...,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self,
+        contract: Contract | str,
+        *,
+        config: type[S],
+        resources: Lifespan[S, R],
+        version: int = ...,
+        state: str = ...,
+        description: str = ...,
+    ) -> None: ...
+
+    def __init__(
+        self,
+        contract: Contract | str,
+        *,
+        config: type[Any] | None = None,
+        resources: Lifespan[Any, Any] | None = None,
+        version: int = 1,
+        state: str = "",
+        description: str = "",
+    ) -> None:
+        if isinstance(contract, str):
+            contract = Contract(contract, version, description=description)
+        elif version != 1 and version != contract.version:
+            raise DeclarationError(f"{contract.group}: version={version} contradicts its contract; leave it out")
+        if config is not None and not (isinstance(config, type) and issubclass(config, BaseModel)):
+            raise DeclarationError(f"{contract.group}: config={config!r} must be a pydantic model class")
+        self.contract = contract
+        self.config = config
+        self.resources = resources
+        self.state_component = state or f"{contract.name}-state"
+        self.handlers: dict[str, CommandHandler] = {}
+        self.subscriptions: dict[str, Subscription] = {}
+
+    @property
+    def name(self) -> str:
+        """``payments``."""
+        return self.contract.name
+
+    @property
+    def group(self) -> str:
+        """``payments.v1``."""
+        return self.contract.group
+
+    @overload
+    def command(self, function: Callable[[Context[S, R], I], Coroutine[Any, Any, O]], /) -> Command[I, O]: ...
+    @overload
+    def command(self, function: Callable[[I], Coroutine[Any, Any, O]], /) -> Command[I, O]: ...
+    @overload
+    def command(self, function: Callable[[], Coroutine[Any, Any, O]], /) -> Command[None, O]: ...
+    @overload
+    def command(self, function: Callable[[Context[S, R], I], O], /) -> Command[I, O]: ...
+    @overload
+    def command(self, function: Callable[[I], O], /) -> Command[I, O]: ...
+    @overload
+    def command(self, function: Callable[[], O], /) -> Command[None, O]: ...
+    @overload
+    def command(
+        self,
+        *,
+        name: str = ...,
+        calls: Iterable[Command[Any, Any]] = ...,
+        emits: Iterable[Event[Any]] = ...,
+        guards: Iterable[Guard | Check] = ...,
+        raises: Iterable[type[Failure]] = ...,
+        timeout: float = ...,
+        concurrency: int = ...,
+        emits_result: Event[Any] | None = ...,
+        announced: bool = ...,
+        expose: Expose | None = ...,
+        description: str = ...,
+        examples: Iterable[Any] = ...,
+        deprecated: str = ...,
+    ) -> Declares[S, R]: ...
+
+    def command(  # type: ignore[misc]
+        self,
+        function: Callable[..., Any] | None = None,
+        /,
+        *,
+        name: str = "",
+        calls: Iterable[Command[Any, Any]] = (),
+        emits: Iterable[Event[Any]] = (),
+        guards: Iterable[Guard | Check] = (),
+        raises: Iterable[type[Failure]] = (),
+        timeout: float = 30.0,
+        concurrency: int = DEFAULT_CONCURRENCY,
+        emits_result: Event[Any] | None = None,
+        announced: bool = False,
+        expose: Expose | None = None,
+        description: str = "",
+        examples: Iterable[Any] = (),
+        deprecated: str = "",
+    ) -> Any:
+        """Offer a command and handle it with the decorated function, whose annotations are its types.
+
+        Args are those of ``Contract.command`` and of ``handles``.
+
+        Raises:
+            DeclarationError: the function has no annotations, or the name is taken or not valid.
+        """
+
+        def declare(function: Callable[..., Any]) -> Command[Any, Any]:
+            signature = read(function)
+            if Unannotated in (signature.payload, signature.result):
+                raise DeclarationError(
+                    f"{place(function)}: annotate the payload and the result; they are the command's types"
+                )
+            declared = self.contract.command(
+                name or function.__name__, signature.payload, signature.result, raises=raises, timeout=timeout,
+                emits_result=emits_result, announced=announced, expose=expose, examples=examples,
+                description=description or (function.__doc__ or "").strip(), deprecated=deprecated,
+            )  # fmt: skip
+            self.handles(declared, calls=calls, emits=emits, guards=guards, concurrency=concurrency)(function)
+            return declared
+
+        return declare if function is None else declare(function)
+
+    @overload
+    def handles(
+        self,
+        command: Command[I, O],
+        *,
+        calls: Iterable[Command[Any, Any]] = ...,
+        emits: Iterable[Event[Any]] = ...,
+        guards: Iterable[Guard | Check] = ...,
+        timeout: float | None = ...,
+        concurrency: int = ...,
+    ) -> Handles[I, O, S, R]: ...
+    @overload
+    def handles(
+        self,
+        command: Command[I, O],
+        *,
+        calls: Iterable[Command[Any, Any]] = ...,
+        emits: Iterable[Event[Any]] = ...,
+        guards: Iterable[Guard | Check] = ...,
+        timeout: float | None = ...,
+        concurrency: int = ...,
+        transform_in: Callable[[I], J],
+        transform_out: Callable[[Q], O],
+    ) -> Handles[J, Q, S, R]: ...
+    @overload
+    def handles(
+        self,
+        command: Command[I, O],
+        *,
+        calls: Iterable[Command[Any, Any]] = ...,
+        emits: Iterable[Event[Any]] = ...,
+        guards: Iterable[Guard | Check] = ...,
+        timeout: float | None = ...,
+        concurrency: int = ...,
+        transform_in: Callable[[I], J],
+    ) -> Handles[J, O, S, R]: ...
+    @overload
+    def handles(
+        self,
+        command: Command[I, O],
+        *,
+        calls: Iterable[Command[Any, Any]] = ...,
+        emits: Iterable[Event[Any]] = ...,
+        guards: Iterable[Guard | Check] = ...,
+        timeout: float | None = ...,
+        concurrency: int = ...,
+        transform_out: Callable[[Q], O],
+    ) -> Handles[I, Q, S, R]: ...
+
+    def handles(
+        self,
+        command: Command[Any, Any],
+        *,
+        calls: Iterable[Command[Any, Any]] = (),
+        emits: Iterable[Event[Any]] = (),
+        guards: Iterable[Guard | Check] = (),
+        timeout: float | None = None,
+        concurrency: int = DEFAULT_CONCURRENCY,
+        transform_in: Callable[..., Any] | None = None,
+        transform_out: Callable[..., Any] | None = None,
+    ) -> Any:
+        """Handle a command of this service's contract with the decorated function.
+
+        Args:
+            command: the contract's command.
+            calls: commands the handler may call or send; others are refused.
+            emits: events it may emit; others are refused.
+            guards: checks before and after it, in this order.
+            timeout: seconds the handler may take; default the command's.
+            concurrency: how many run at once, at most, in one process. Default 100.
+            transform_in: makes what the handler takes of the request on the wire; its annotations are the schemas.
+            transform_out: makes the answer on the wire of what the handler gives.
+
+        Raises:
+            DeclarationError: the command is another service's or is handled already, or the function's annotations
+                do not match.
+        """
+        options = Options(calls, emits, guards, timeout, concurrency, transform_in, transform_out)
+
+        def handle(function: Callable[..., Any]) -> Callable[..., Any]:
+            if self.contract.commands.get(command.name) is not command:
+                raise DeclarationError(f"{place(function)}: {command.address} is no command of {self.group}")
+            if command.name in self.handlers:
+                first = place(self.handlers[command.name].function)
+                raise DeclarationError(f"{place(function)}: {command.address} is handled already, by {first}")
+            self.handlers[command.name] = command_handler(command, function, options)
+            return function
+
+        return handle
+
+    @overload
+    def on(
+        self,
+        event: Event[P],
+        *,
+        name: str = ...,
+        where: Filter | None = ...,
+        calls: Iterable[Command[Any, Any]] = ...,
+        emits: Iterable[Event[Any]] = ...,
+        guards: Iterable[Guard | Check] = ...,
+        retry: Retry = ...,
+        dead_letter: bool = ...,
+        broadcast: bool = ...,
+        timeout: float | None = ...,
+        concurrency: int = ...,
+        slow: bool = ...,
+    ) -> Handles[P, None, S, R]: ...
+    @overload
+    def on(
+        self,
+        event: Event[P],
+        *,
+        name: str = ...,
+        where: Filter | None = ...,
+        calls: Iterable[Command[Any, Any]] = ...,
+        emits: Iterable[Event[Any]] = ...,
+        guards: Iterable[Guard | Check] = ...,
+        retry: Retry = ...,
+        dead_letter: bool = ...,
+        broadcast: bool = ...,
+        timeout: float | None = ...,
+        concurrency: int = ...,
+        slow: bool = ...,
+        transform_in: Callable[[P], J],
+    ) -> Handles[J, None, S, R]: ...
+
+    def on(
+        self,
+        event: Event[Any],
+        *,
+        name: str = "",
+        where: Filter | None = None,
+        calls: Iterable[Command[Any, Any]] = (),
+        emits: Iterable[Event[Any]] = (),
+        guards: Iterable[Guard | Check] = (),
+        retry: Retry | None = None,
+        dead_letter: bool = True,
+        broadcast: bool = False,
+        timeout: float | None = 30.0,
+        concurrency: int = DEFAULT_CONCURRENCY,
+        slow: bool = False,
+        transform_in: Callable[..., Any] | None = None,
+    ) -> Any:
+        """React to an event with the decorated function.
+
+        Args:
+            event: of any contract, a command's ``succeeded`` or ``failed``, or a ``foreign_event``.
+            name: of the subscription, unique in the service; default the function's name.
+            where: only events whose attributes match, see ``exact``, ``prefix``, ``suffix`` and ``matching``.
+            calls, emits, guards, concurrency, transform_in: as for ``handles``.
+            retry: how often and how fast a failing handler is tried again. Default ``Retry()``: 5 attempts.
+            dead_letter: set aside what cannot be handled (default); False logs and drops it.
+            broadcast: every instance gets each event, instead of one instance of the service.
+            timeout: seconds one attempt may take. Default 30; None is unlimited.
+            slow: takes long by nature; gets a subscription of its own and holds up nobody else.
+
+        Raises:
+            DeclarationError: the name is taken, or the function's annotations do not match the event.
+        """
+        options = Options(calls, emits, guards, timeout, concurrency, transform_in, None)
+
+        def react(function: Callable[..., Any]) -> Callable[..., Any]:
+            chosen = name or function.__name__
+            if chosen in self.subscriptions or chosen in self.contract.commands:
+                raise DeclarationError(f'{place(function)}: {self.group} has a handler "{chosen}" already; give name=')
+            self.subscriptions[chosen] = subscription(
+                event, function, options, f"{self.group}.{chosen}", where=where, retry=retry or Retry(),
+                dead_letter=dead_letter, broadcast=broadcast, slow=slow,
+            )  # fmt: skip
+            return function
+
+        return cast("Any", react)
+
+    def check(self) -> None:
+        """See that every command of the contract is handled.
+
+        Raises:
+            DeclarationError: at least one is not; the text names them.
+        """
+        missing = sorted(set(self.contract.commands) - set(self.handlers))
+        if missing:
+            raise DeclarationError(
+                f"{self.group}: no handler for {', '.join(missing)}; add @service.handles(...) for each, "
+                "and see that the module with the handlers is imported"
+            )
+
+    def __repr__(self) -> str:
+        return f"<service {self.group}>"
