@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import NoReturn, Self
 
 import pytest
 
@@ -65,11 +68,21 @@ class Server:
         self._process = None
 
     def kill(self) -> None:
-        """SIGKILL."""
+        """SIGKILL, to what it started too."""
         if self._process is not None:
-            self._process.kill()
+            with contextlib.suppress(ProcessLookupError):  # it ended by itself
+                os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
             self._process = None
+            while is_listening(self.port):  # a child of it, which the kernel takes a moment to end
+                time.sleep(_POLL_SECONDS)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
 
     @property
     def _log(self) -> Path:
@@ -77,11 +90,15 @@ class Server:
 
 
 def find_program(*names: str) -> str:
-    """The first of these programs that is installed; else the test is skipped, or fails under PILLION_REQUIRE_ALL=1."""
-    for name in names:
-        if path := shutil.which(name):
-            return path
-    reason = f"{names[-1]} is not installed"
+    """The first of these programs that is installed; without any, ``skip``."""
+    found = next(filter(None, map(shutil.which, names)), None)
+    if found is None:
+        skip(f"{names[-1]} is not installed")
+    return found
+
+
+def skip(reason: str) -> NoReturn:
+    """Skip the test; under PILLION_REQUIRE_ALL=1 fail it instead."""
     if os.environ.get("PILLION_REQUIRE_ALL") == "1":
         pytest.fail(f"{reason}, and PILLION_REQUIRE_ALL=1 says that nothing may be skipped", pytrace=False)
     pytest.skip(reason)
@@ -127,22 +144,13 @@ def rabbitmq(folder: Path, mapper: Server) -> Server:
 @pytest.fixture(scope="session")
 def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A running Redis, shared by the tests of one worker: use topics and keys of your own."""
-    server = redis(tmp_path_factory.mktemp("redis"))
-    server.start()
-    yield server
-    server.stop()
+    with redis(tmp_path_factory.mktemp("redis")) as server:
+        yield server
 
 
 @pytest.fixture(scope="session")
 def rabbitmq_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A running RabbitMQ, shared by the tests of one worker: use topics of your own."""
     folder = tmp_path_factory.mktemp("rabbitmq")
-    mapper = epmd(folder)
-    server = rabbitmq(folder, mapper)
-    mapper.start()
-    try:
-        server.start()
+    with epmd(folder) as mapper, rabbitmq(folder, mapper) as server:
         yield server
-        server.stop()
-    finally:
-        mapper.stop()

@@ -51,7 +51,7 @@ async def test_several_values_are_read_at_once() -> None:
 
 
 async def test_a_value_of_another_type_is_named_without_showing_it() -> None:
-    with pytest.raises(StoreError, match="'key' does not fit int: .*correct its value") as caught:
+    with pytest.raises(StoreError, match=r"'key' does not fit int: .*correct its value") as caught:
         await configuration(key="many").get("key", int)
     assert "many" not in str(caught.value)
 

@@ -13,7 +13,7 @@ import yaml
 from pillion.errors import ConfigurationError
 from pillion.sidecar.process import Daprd, DaprdOptions, find_daprd
 from tests.profiles import COMPONENTS, SERVICES, copy_configuration, copy_profile
-from tests.servers import Server
+from tests.servers import Server, skip
 
 PROFILES = ("local", "redis", "rabbitmq")
 CHANNELS = {"pubsub", "replies", "broadcast"}
@@ -49,12 +49,19 @@ def test_inbound_retries_are_constant_and_endless(profile: str) -> None:
     assert [spec["policies"]["retries"][policy]["policy"] for policy in policies] == ["constant"]
 
 
-@pytest.fixture(params=PROFILES)
+BESIDE_DAPRD = [
+    "local",
+    pytest.param("redis", marks=pytest.mark.redis),
+    pytest.param("rabbitmq", marks=pytest.mark.rabbitmq),
+]
+
+
+@pytest.fixture(params=BESIDE_DAPRD)
 async def sidecar(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Daprd]:
     try:
         find_daprd()
     except ConfigurationError as error:
-        pytest.skip(str(error))
+        skip(str(error))
     folder = copy_profile(request.param, tmp_path, **addresses(request))
     options = DaprdOptions(app_id="payments", resources_paths=(folder,), config_path=copy_configuration(tmp_path))
     async with Daprd(options) as daprd:

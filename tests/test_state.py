@@ -164,10 +164,14 @@ async def failing_transaction(state: State) -> None:
 async def test_a_transaction_with_a_conflict_writes_nothing(state: State) -> None:
     await state.set("1", 1)
     with pytest.raises(ConflictError):
-        async with state.transaction() as tx:
-            tx.set("2", 2)
-            tx.set("1", 2, first_write=True)
+        await conflicting_transaction(state)
     assert await state.get("2", int) is None
+
+
+async def conflicting_transaction(state: State) -> None:
+    async with state.transaction() as tx:
+        tx.set("2", 2)
+        tx.set("1", 2, first_write=True)
 
 
 async def test_a_key_is_changed_once_in_a_transaction(state: State) -> None:

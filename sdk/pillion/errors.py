@@ -7,9 +7,10 @@ build or run the service that something has to change.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Self, TypedDict, dataclass_transform, get_type_hints
+from typing import Any, ClassVar, Self, dataclass_transform, get_type_hints
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError, create_model
+from typing_extensions import TypedDict
 
 
 class PillionError(Exception):

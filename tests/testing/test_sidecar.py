@@ -189,6 +189,14 @@ async def test_without_a_header_the_trace_is_blanked() -> None:
     assert json.loads(broker.messages("T")[0])["traceparent"] == ""
 
 
+async def test_an_event_without_a_trace_comes_with_a_header_of_zeros() -> None:
+    app, broker = App([single()]), FakeBroker()
+    async with serving(app, broker) as sidecar:
+        await publish(sidecar, "pubsub/T", EVENT, **CLOUD_EVENT)
+        await broker.wait_handled()
+    assert app.got[0].headers["traceparent"] == "00-00000000000000000000000000000000-0000000000000000-00"
+
+
 async def test_a_traceid_of_its_own_protects_the_trace() -> None:
     broker = FakeBroker()
     async with FakeSidecar(broker, "shop") as sidecar:
@@ -450,6 +458,13 @@ async def test_invocation_reaches_the_other_application() -> None:
     assert (got.headers["dapr-caller-app-id"], got.headers["dapr-callee-app-id"]) == ("caller", "shop")
 
 
+async def test_an_application_invokes_itself_without_caller_headers() -> None:
+    app = App()
+    async with serving(app) as sidecar:
+        await call(sidecar, "POST", "/v1.0/invoke/shop/method/x")
+    assert "dapr-caller-app-id" not in app.got[0].headers
+
+
 async def test_invoking_an_unknown_application_is_500(alone: FakeSidecar) -> None:
     status, body, _ = await call(alone, "POST", "/v1.0/invoke/nobody/method/x")
     assert (status, json.loads(body)["errorCode"]) == (500, "ERR_DIRECT_INVOKE")
@@ -497,6 +512,11 @@ async def test_a_failed_transaction_changes_nothing(alone: FakeSidecar) -> None:
     status, _, _ = await call(alone, "POST", "/v1.0/state/shop-state/transaction", json={"operations": operations})
     found = await call(alone, "POST", "/v1.0/state/shop-state/bulk", json={"keys": ["a", "b"]})
     assert (status, json.loads(found[1])) == (500, [{"key": "a"}, {"key": "b"}])
+
+
+async def test_malformed_state_is_refused(alone: FakeSidecar) -> None:
+    status, body, _ = await call(alone, "POST", "/v1.0/state/shop-state", data=b"no json")
+    assert (status, json.loads(body)["errorCode"]) == (400, "ERR_MALFORMED_REQUEST")
 
 
 async def test_a_store_of_another_service_is_not_found(alone: FakeSidecar) -> None:

@@ -1,21 +1,59 @@
-"""Target: the ``MODULE:ATTR`` that names a service on the command line."""
+"""Targets: the ``MODULE:ATTR`` that names a service, or a gateway, on the command line."""
 
 from __future__ import annotations
 
 import importlib
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from pillion.errors import ConfigurationError
+from pillion.runtime.host import Host
 from pillion.service.service import Service
 
 
-def load_service(target: str) -> Service:
+@runtime_checkable
+class Face(Protocol):
+    """What makes a host reachable from outside, for example a gateway."""
+
+    async def start(self, host: Host) -> None:
+        """Begin to serve; returns when it does."""
+
+    async def stop(self) -> None:
+        """Stop serving, after requests in hand are answered. Harmless when it was not started."""
+
+
+class Targets(NamedTuple):
+    """What a process runs."""
+
+    services: list[Service[Any, Any]]
+    faces: list[Face]
+
+
+def load_targets(targets: Sequence[str]) -> Targets:
+    """The services and faces that these name.
+
+    Raises:
+        ConfigurationError: there is no such module or attribute, or it is neither.
+    """
+    found = [_load(target) for target in targets]
+    return Targets([one for one in found if isinstance(one, Service)], [one for one in found if isinstance(one, Face)])
+
+
+def load_service(target: str) -> Service[Any, Any]:
     """The service that ``MODULE:ATTR`` names; the module is also looked for in the working directory.
 
     Raises:
         ConfigurationError: there is no such module or attribute, or it is no service.
     """
+    found = _load(target)
+    if not isinstance(found, Service):
+        raise ConfigurationError(f"{target} is no Service")
+    return found
+
+
+def _load(target: str) -> Any:
     module_name, _, attribute = target.partition(":")
     if not (module_name and attribute):
         raise ConfigurationError(f"{target!r} names no service; write MODULE:ATTR, for example hello:greeter")
@@ -28,7 +66,7 @@ def load_service(target: str) -> Service:
             f"{target}: there is no module {error.name!r}; run from the folder it is in, or install what it belongs to"
         ) from error
     found = getattr(module, attribute, None)
-    if not isinstance(found, Service):
+    if not isinstance(found, Service | Face):
         services = ", ".join(name for name, value in vars(module).items() if isinstance(value, Service)) or "none"
         raise ConfigurationError(f"{target} is no Service; services in {module_name}: {services}")
     return found

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from concurrent.futures import Executor
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any, Protocol
 from uuid import uuid4
 
-from pillion.flow import Handle
 from pillion.message import Message
 from pillion.ports.bridge import Bridge, Kind
 from pillion.ports.clock import Clock
@@ -28,16 +28,10 @@ class Log(Protocol):
 
 
 class Tracer(Protocol):
-    """Opens spans; absent when tracing is off."""
+    """Opens spans around handlers; absent when tracing is off. What leaves is traced by a bridge around the bridge."""
 
-    def handling(self, handle: Handle, address: str, kind: Kind) -> Handle:
-        """The handle inside a span that continues the message's trace."""
-
-    def leaving(self, message: Message) -> Message:
-        """The message with the current span as its trace context."""
-
-    def calling(self, address: str) -> Any:
-        """Context manager: a client span around a call."""
+    def handling(self, address: str, kind: Kind, message: Message) -> AbstractContextManager[None]:
+        """A span that continues the message's trace and records what is raised inside."""
 
 
 class Ids:

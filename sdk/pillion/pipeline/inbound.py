@@ -20,12 +20,13 @@ from pillion.pipeline.policy import policy
 from pillion.pipeline.scope import HandlerScope, Provisions
 from pillion.pipeline.settle import settle
 from pillion.pipeline.steps import Plan, Stage, Step
+from pillion.pipeline.trace import traced
 from pillion.pipeline.validate import validate
 from pillion.ports.bridge import Kind, Route
 from pillion.service.service import Service
 from pillion.service.subscription import CommandHandler, Handler, Subscription
 
-STAGES: tuple[Stage, ...] = (policy, deadline, validate, guarded)
+STAGES: tuple[Stage, ...] = (policy, traced, deadline, validate, guarded)
 
 
 def routes(service: Service, provisions: Provisions, facilities: Facilities) -> list[Route]:
@@ -66,7 +67,7 @@ class _Compiler:
             subscription.address,
             self._contract.group,
             event.topic,
-            self._traced(handle if where is None else _filtered(handle, where.matches), subscription, Kind.EVENT),
+            handle if where is None else _filtered(handle, where.matches),
             type=event.cloudevent_type,
             component=event.component,
             dead_letter_topic=letters,
@@ -81,13 +82,9 @@ class _Compiler:
         self, kind: Kind, handler: CommandHandler, topic: str, handle: Handle, type_: str, letters: str | None
     ) -> Route:
         return Route(
-            kind, handler.address, self._contract.group, topic, self._traced(handle, handler, kind),
+            kind, handler.address, self._contract.group, topic, handle,
             type=type_, dead_letter_topic=letters, concurrency=handler.concurrency,
         )  # fmt: skip
-
-    def _traced(self, handle: Handle, handler: Handler, kind: Kind) -> Handle:
-        tracer = self._facilities.tracer
-        return handle if tracer is None else tracer.handling(handle, handler.address, kind)
 
     def _plan(self, handler: Handler, *, replies: bool) -> Plan:
         return Plan(handler, self._facilities, self._outbound, replies)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
@@ -12,7 +11,7 @@ from msgspec import Raw
 from pillion.codec.payload import Payload
 from pillion.errors import DeadlineExceeded
 from pillion.message import Message
-from pillion.pipeline.facilities import Facilities, Tracer
+from pillion.pipeline.facilities import Facilities
 from pillion.pipeline.failures import failure_of
 from pillion.ports.bridge import Outgoing
 from pillion.service.command import Command
@@ -56,27 +55,12 @@ class Outbound:
         self._bridge = facilities.bridge
         self._next_id = facilities.ids.next
         self._now = facilities.clock.now
-        self._tracer = facilities.tracer
         self._source = f"/{facilities.app}/{sender}" if sender else f"/{facilities.app}"
 
-    def call(
-        self, command: Command[I, O], payload: I, cause: Message | Cause, timeout: float | None, key: str | None
-    ) -> Awaitable[O]:
-        """Send a command and wait for its answer; see ``Context.call``."""
-        if self._tracer is None:
-            return self._call(command, payload, cause, timeout, key)
-        return self._traced_call(self._tracer, command, payload, cause, timeout, key)
-
-    async def _traced_call(
-        self, tracer: Tracer, command: Command[I, O], payload: I, cause: Message | Cause, timeout: float | None,
-        key: str | None,
-    ) -> O:  # fmt: skip
-        with tracer.calling(command.address):
-            return await self._call(command, payload, cause, timeout, key)
-
-    async def _call(
+    async def call(
         self, command: Command[I, O], payload: I, cause: Message | Cause, timeout: float | None, key: str | None
     ) -> O:
+        """Send a command and wait for its answer; see ``Context.call``."""
         now = datetime.fromtimestamp(self._now(), UTC)
         deadline = now + (command.patience if timeout is None else timedelta(seconds=timeout))
         if cause.deadline is not None and cause.deadline < deadline:
@@ -159,7 +143,7 @@ class Outbound:
         data, data_base64 = payload.members(payload.encode(value))
         new_id = self._next_id()
         # By position, in the order of Message's fields: names would cost half a microsecond.
-        message = Message(
+        return Message(
             new_id,
             self._source,
             type_,
@@ -177,4 +161,3 @@ class Outbound:
             data,
             data_base64,
         )
-        return message if self._tracer is None else self._tracer.leaving(message)

@@ -65,12 +65,18 @@ class Outgoing(NamedTuple):
 class Bridge(Protocol):
     """Moves messages. Implementations: ``pillion.bridges.memory`` and ``pillion.bridges.dapr``."""
 
-    async def start(self, routes: Sequence[Route]) -> None:
-        """Begin to deliver messages to these routes; returns when messages can be published.
+    def bind(self, routes: Sequence[Route]) -> None:
+        """Know what will be delivered; comes before ``start``."""
+
+    async def start(self) -> None:
+        """Connect; returns when messages can be published.
 
         Raises:
             ConfigurationError: the routes ask for what the bridge or its profile does not have.
         """
+
+    async def open(self) -> None:
+        """Deliver messages from now on."""
 
     async def publish(self, messages: Sequence[Outgoing]) -> None:
         """Hand messages over; returns when all are accepted.
@@ -86,12 +92,15 @@ class Bridge(Protocol):
             DeadlineExceeded: no reply came in time.
             BridgeError: the command did not leave.
         """
+        ...
 
     async def drain(self, limit: float) -> int:
         """Take no more messages and finish those in hand, within ``limit`` seconds; how many were cut off."""
+        ...
 
     async def close(self) -> None:
         """Let go of all resources. Safe to call twice."""
 
     async def problems(self) -> Sequence[str]:
         """What is not up, one sentence each; empty when the bridge delivers."""
+        ...

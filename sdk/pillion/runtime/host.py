@@ -5,31 +5,33 @@ from __future__ import annotations
 from collections.abc import Awaitable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from pydantic import BaseModel
 
-from pillion.configuration import Configuration
 from pillion.errors import Unavailable
 from pillion.pipeline.facilities import Facilities
 from pillion.pipeline.inbound import routes
 from pillion.pipeline.outbound import Cause, Outbound
 from pillion.ports.bridge import Bridge
+from pillion.ports.channel import Channel
 from pillion.ports.clock import Clock, SystemClock
 from pillion.resilience.deadlines import Deadlines
 from pillion.runtime.provisions import ServiceProvisions
 from pillion.runtime.settings import HostSettings
 from pillion.runtime.stores import OpenStores, Stores
-from pillion.secrets import Secrets
 from pillion.service.catalog import check
 from pillion.service.command import Command
 from pillion.service.event import Event
 from pillion.service.guard import Guard
 from pillion.service.service import Service
 from pillion.telemetry.logs import host_logger
+from pillion.telemetry.provider import Instrumented
 
 if TYPE_CHECKING:
     from opentelemetry.trace import TracerProvider
+
+    from pillion.telemetry.traces import MessageTracer
 
 I = TypeVar("I")  # noqa: E741 - input
 O = TypeVar("O")  # noqa: E741 - output
@@ -47,24 +49,27 @@ class Host:
     Args:
         services: what to run; several versions of one service are several services.
         bridge: moves the messages.
+        channel: answers what comes to the process's port besides health; the Dapr bridge has one.
         stores: makes the stores.
         settings: how this process runs.
         configs: settings of services by name or group, already validated; missing ones are made from defaults.
         guards: replacements by guard name, for tests.
         clock: tells the time.
-        tracer_provider: OpenTelemetry provider; default what ``PillionInstrumentor`` set, else no tracing.
+        tracer_provider: OpenTelemetry's; default what ``PillionInstrumentor`` set, else no tracing.
+
+    Attributes:
+        port: where it listens for health and for a sidecar; None when it does not.
 
     Raises:
         DeclarationError: the declarations do not fit together; the text names the place.
     """
-
-    instrumented_by: ClassVar[TracerProvider | None] = None
 
     def __init__(
         self,
         *services: Service[Any, Any],
         bridge: Bridge,
         stores: Stores,
+        channel: Channel | None = None,
         settings: HostSettings | None = None,
         configs: Mapping[str, BaseModel] | None = None,
         guards: Mapping[str, Guard] | None = None,
@@ -76,11 +81,15 @@ class Host:
         self.app = self.settings.app or (services[0].name if len({s.name for s in services}) == 1 else "app")
         self.warnings = check(services)
         self.bridge = bridge
-        self._stores = stores
+        provider = tracer_provider or Instrumented.provider
+        self.tracer = None if provider is None else _tracer(provider)
+        self._wire = bridge if self.tracer is None else _traced(bridge, self.tracer)
+        self.port: int | None = None
+        self._channel = channel
+        self._stores = stores if self.tracer is None else stores.traced(self.tracer)
         self._configs = configs or {}
         self._guards = guards or {}
         self._clock = clock or SystemClock()
-        self._tracer_provider = tracer_provider or type(self).instrumented_by
         self._log = host_logger(self.app)
         self._stack = AsyncExitStack()
         self._outbound: Outbound | None = None
@@ -107,15 +116,10 @@ class Host:
         for warning in self.warnings:
             self._log.warning(warning)
         try:
-            facilities = self._facilities()
-            stores = OpenStores(self._stores, self._stack)
-            found = [await self._routes(service, stores, facilities) for service in self.services]
-            self._stack.push_async_callback(self.bridge.close)
-            await self.bridge.start([route for of_service in found for route in of_service])
+            await self._start()
         except BaseException:
             await self._stack.aclose()
             raise
-        self._outbound = Outbound(facilities)
         self._accepting = True
         self._log.info("started", services=[service.group for service in self.services])
 
@@ -155,17 +159,42 @@ class Host:
         self, command: Command[I, Any], payload: I, *, key: str | None = None, cause: Cause = _NOBODY
     ) -> None:
         """Send a command without waiting for an answer; returns when the bridge has accepted it."""
-        await self.bridge.publish([self._open().send(command, payload, cause, key)])
+        await self._wire.publish([self._open().send(command, payload, cause, key)])
 
     async def emit(self, event: Event[P], payload: P, *, key: str | None = None, cause: Cause = _NOBODY) -> None:
         """Publish an event; returns when the bridge has accepted it."""
-        await self.bridge.publish([self._open().emit(event, payload, cause, key)])
+        await self._wire.publish([self._open().emit(event, payload, cause, key)])
 
     async def problems(self) -> Sequence[str]:
         """What keeps this host from being ready, one sentence each; empty when it is ready."""
         if not self._accepting:
             return ("the host is starting or stopping",)
         return await self.bridge.problems()
+
+    async def _start(self) -> None:
+        facilities = self._facilities()
+        provisions = [ServiceProvisions(service, self._config(service)) for service in self.services]
+        self.bridge.bind([route for of in provisions for route in routes(of.service, of, facilities)])
+        # The port comes first: a sidecar waits for it, and probes want an answer while the rest is still starting.
+        await self._listen()
+        self._stack.push_async_callback(self.bridge.close)
+        await self.bridge.start()
+        stores = OpenStores(self._stores, self._stack)
+        for of_service in provisions:
+            await of_service.open(stores, self._stack)
+        await self.bridge.open()
+        self._outbound = Outbound(facilities)
+
+    async def _listen(self) -> None:
+        port = self.settings.port
+        if port is None and self._channel is None:
+            return
+        # The HTTP server costs import time that a host without a port need not pay.
+        from pillion.runtime.listener import Listener  # noqa: PLC0415
+
+        listener = Listener(self.settings.host, port or 0, self.problems, self._channel, self.settings.max_body_bytes)
+        self._stack.push_async_callback(listener.stop)
+        self.port = await listener.start()
 
     def _open(self) -> Outbound:
         if self._outbound is None or not self._accepting:
@@ -178,32 +207,22 @@ class Host:
         deadlines = Deadlines()
         self._stack.callback(deadlines.close)
         return Facilities(
-            self.bridge, self._clock, deadlines, executor, self._log, self.app, self._tracer(), self._guards
+            self._wire, self._clock, deadlines, executor, self._log, self.app, self.tracer, self._guards
         )
-
-    def _tracer(self) -> Any:
-        if self._tracer_provider is None:
-            return None
-        # OpenTelemetry's API costs import time that a host without tracing need not pay.
-        from pillion.telemetry.traces import MessageTracer  # noqa: PLC0415
-
-        return MessageTracer(self._tracer_provider)
-
-    async def _routes(self, service: Service[Any, Any], stores: OpenStores, facilities: Facilities) -> Any:
-        state, secrets = await stores.state(service.state_component), await stores.secrets()
-        configuration = await stores.configuration()
-        provisions = ServiceProvisions(
-            service,
-            self._config(service),
-            state,
-            None if secrets is None else Secrets(secrets),
-            None if configuration is None else Configuration(configuration),
-        )
-        await provisions.open(self._stack)
-        return routes(service, provisions, facilities)
 
     def _config(self, service: Service[Any, Any]) -> Any:
         found = self._configs.get(service.group) or self._configs.get(service.name)
         return found if found is not None or service.config is None else service.config()
 
 
+# OpenTelemetry's API costs import time that a host without tracing need not pay, hence the imports inside.
+def _tracer(provider: TracerProvider) -> MessageTracer:
+    from pillion.telemetry.traces import MessageTracer  # noqa: PLC0415
+
+    return MessageTracer(provider)
+
+
+def _traced(bridge: Bridge, tracer: MessageTracer) -> Bridge:
+    from pillion.telemetry.bridge import TracedBridge  # noqa: PLC0415
+
+    return TracedBridge(bridge, tracer)

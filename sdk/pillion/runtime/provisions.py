@@ -9,6 +9,7 @@ from pillion.configuration import Configuration
 from pillion.errors import ConfigurationError
 from pillion.message import Message
 from pillion.ports.store import StateStore
+from pillion.runtime.stores import OpenStores
 from pillion.secrets import Secrets
 from pillion.service.service import Service, Setup
 from pillion.state import State
@@ -21,31 +22,28 @@ if TYPE_CHECKING:
 class ServiceProvisions:
     """Everything the runtime opened for one service; implements ``pillion.pipeline.scope.Provisions``."""
 
-    def __init__(
-        self,
-        service: Service[Any, Any],
-        settings: Any,
-        state: StateStore | None,
-        secrets: Secrets | None,
-        configuration: Configuration | None,
-    ) -> None:
-        self._service = service
-        self._state = state
-        self._secrets = secrets
-        self._configuration = configuration
+    def __init__(self, service: Service[Any, Any], settings: Any) -> None:
+        self.service = service
         self.settings = settings
         self.resources: Any = None
+        self._state: StateStore | None = None
+        self._secrets: Secrets | None = None
+        self._configuration: Configuration | None = None
 
-    async def open(self, stack: AsyncExitStack) -> None:
-        """Enter the service's ``resources`` lifespan; the stack leaves it."""
-        if self._service.resources is not None:
+    async def open(self, stores: OpenStores, stack: AsyncExitStack) -> None:
+        """Get the service's stores and enter its ``resources`` lifespan; the stack leaves it."""
+        self._state = await stores.state(self.service.state_component)
+        secrets, configuration = await stores.secrets(), await stores.configuration()
+        self._secrets = None if secrets is None else Secrets(secrets)
+        self._configuration = None if configuration is None else Configuration(configuration)
+        if self.service.resources is not None:
             setup = Setup(self.settings, self.secrets, self._state_of)
-            self.resources = await stack.enter_async_context(self._service.resources(setup))
+            self.resources = await stack.enter_async_context(self.service.resources(setup))
 
     def _state_of(self, tenant: str | None = None) -> State:
         if self._state is None:
             raise ConfigurationError(
-                f'{self._service.group}: the profile has no state component "{self._service.state_component}"; '
+                f'{self.service.group}: the profile has no state component "{self.service.state_component}"; '
                 "add a component of that name, or give the service state=..."
             )
         return State(self._state, tenant=tenant)
@@ -57,14 +55,14 @@ class ServiceProvisions:
     def secrets(self) -> Secrets:
         """The secret store."""
         if self._secrets is None:
-            raise ConfigurationError(f'{self._service.group}: the profile has no secret store named "secrets"')
+            raise ConfigurationError(f'{self.service.group}: the profile has no secret store named "secrets"')
         return self._secrets
 
     def config(self) -> Configuration:
         """The configuration store."""
         if self._configuration is None:
             raise ConfigurationError(
-                f'{self._service.group}: the profile has no configuration store named "configuration"'
+                f'{self.service.group}: the profile has no configuration store named "configuration"'
             )
         return self._configuration
 

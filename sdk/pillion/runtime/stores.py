@@ -5,11 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
 
 from pillion.ports.store import ConfigurationStore, SecretStore, StateStore
 
+if TYPE_CHECKING:
+    from pillion.telemetry.traces import MessageTracer
+
 SECRETS = "secrets"
 CONFIGURATION = "configuration"
+
+
+T = TypeVar("T", bound=StateStore | SecretStore | ConfigurationStore)
+
+
+def _nothing() -> None:
+    return None
 
 
 @dataclass(frozen=True)
@@ -17,14 +28,35 @@ class Stores:
     """How to make the stores that services ask for.
 
     Attributes:
-        state: a state store for a component's name; None when the profile has no such component.
-        secrets: the secret store, or None.
-        configuration: the configuration store, or None.
+        state: makes the state store of a component's name; None when the profile has no such component.
+        secrets: makes the secret store, or None.
+        configuration: makes the configuration store, or None.
+
+    They are called once the bridge is connected.
     """
 
     state: Callable[[str], StateStore | None]
-    secrets: SecretStore | None = None
-    configuration: ConfigurationStore | None = None
+    secrets: Callable[[], SecretStore | None] = _nothing
+    configuration: Callable[[], ConfigurationStore | None] = _nothing
+
+    def traced(self, tracer: MessageTracer) -> Stores:
+        """The same stores, with spans."""
+        # Only hosts that trace pay for the import of OpenTelemetry.
+        from pillion.telemetry.stores import TracedConfiguration, TracedSecrets, TracedState  # noqa: PLC0415
+
+        def state(component: str) -> StateStore | None:
+            store = self.state(component)
+            return None if store is None else TracedState(store, component, tracer)
+
+        def secrets() -> SecretStore | None:
+            store = self.secrets()
+            return None if store is None else TracedSecrets(store, SECRETS, tracer)
+
+        def configuration() -> ConfigurationStore | None:
+            store = self.configuration()
+            return None if store is None else TracedConfiguration(store, CONFIGURATION, tracer)
+
+        return Stores(state, secrets, configuration)
 
 
 class OpenStores:
@@ -34,27 +66,31 @@ class OpenStores:
         self._stores = stores
         self._stack = stack
         self._states: dict[str, StateStore | None] = {}
+        self._secrets: SecretStore | None = None
+        self._configuration: ConfigurationStore | None = None
+        self._opened: set[int] = set()
 
     async def state(self, component: str) -> StateStore | None:
-        """The state store of this name, started."""
+        """The state store of this name, started; None when the profile has none."""
         if component not in self._states:
-            store = self._states[component] = self._stores.state(component)
-            if store is not None:
-                await self._open(store)
-        return self._states[component]
+            self._states[component] = self._stores.state(component)
+        return await self._open(self._states[component])
 
     async def secrets(self) -> SecretStore | None:
         """The secret store, started."""
-        if self._stores.secrets is not None:
-            await self._open(self._stores.secrets)
-        return self._stores.secrets
+        if self._secrets is None:
+            self._secrets = self._stores.secrets()
+        return await self._open(self._secrets)
 
     async def configuration(self) -> ConfigurationStore | None:
         """The configuration store, started."""
-        if self._stores.configuration is not None:
-            await self._open(self._stores.configuration)
-        return self._stores.configuration
+        if self._configuration is None:
+            self._configuration = self._stores.configuration()
+        return await self._open(self._configuration)
 
-    async def _open(self, store: StateStore | SecretStore | ConfigurationStore) -> None:
-        self._stack.push_async_callback(store.close)
-        await store.start()
+    async def _open(self, store: T | None) -> T | None:
+        if store is not None and id(store) not in self._opened:
+            self._opened.add(id(store))
+            self._stack.push_async_callback(store.close)
+            await store.start()
+        return store

@@ -47,11 +47,17 @@ class MemoryBridge:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._open = False
 
-    async def start(self, routes: Sequence[Route]) -> None:
-        """Begin to deliver; see ``Bridge.start``."""
+    def bind(self, routes: Sequence[Route]) -> None:
+        """Know what will be delivered; see ``Bridge.bind``."""
+        self._routes = tuple(routes)
+
+    async def start(self) -> None:
+        """Nothing to connect to; see ``Bridge.start``."""
         self._loop = asyncio.get_running_loop()
         self._deadlines = Deadlines()
-        self._routes = tuple(routes)
+
+    async def open(self) -> None:
+        """Begin to deliver; see ``Bridge.open``."""
         for route in self._routes:
             self.broker.listen(route, self._instance)
         self._open = True

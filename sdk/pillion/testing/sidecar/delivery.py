@@ -20,6 +20,8 @@ from pillion.testing.sidecar.routing import Bulk, Subscription, UnroutableError
 Post = Callable[[str, Mapping[str, str], bytes], Awaitable[tuple[int, bytes]]]
 DeadLetter = Callable[[str, Stored], None]
 
+_NO_TRACE = f"00-{'0' * 32}-{'0' * 16}-00"
+
 
 @dataclass(frozen=True)
 class InboundRetry:
@@ -232,8 +234,9 @@ class Delivery:
 
 
 def _trace_of(event: Any) -> dict[str, str]:
-    trace = event.get("traceparent") or event.get("traceid")
-    return {"traceparent": trace} if isinstance(trace, str) and trace else {}
+    """The header: what the event says; all zero, as daprd sends it, where the event says nothing valid."""
+    trace = event.get("traceparent", event.get("traceid"))
+    return {} if trace is None else {"traceparent": trace if isinstance(trace, str) and trace else _NO_TRACE}
 
 
 def _read(data: bytes) -> Any:

@@ -22,6 +22,18 @@ def failure(status: int, code: str, message: str) -> web.Response:
     return web.json_response({"errorCode": code, "message": message}, status=status)
 
 
+async def _json_of(request: web.Request) -> Any:
+    try:
+        return await request.json()
+    except ValueError as error:
+        raise _bad_request("ERR_MALFORMED_REQUEST", str(error)) from None
+
+
+def _bad_request(code: str, message: str) -> web.HTTPBadRequest:
+    text = json.dumps({"errorCode": code, "message": message})
+    return web.HTTPBadRequest(text=text, content_type="application/json")
+
+
 class States:
     """State stores, shared by all sidecars of a broker that name them (``keyPrefix: name``).
 
@@ -50,15 +62,16 @@ class States:
 
     async def _get_bulk(self, request: web.Request) -> web.Response:
         entries = self._entries(request)
-        return web.json_response([_item(key, _find(entries, key)) for key in (await request.json())["keys"]])
+        return web.json_response([_item(key, _find(entries, key)) for key in (await _json_of(request))["keys"]])
 
     async def _save(self, request: web.Request) -> web.Response:
         entries = self._entries(request)
         try:
-            for item in await request.json():
+            for item in await _json_of(request):
                 _upsert(entries, item)
         except _MismatchError as error:
-            return failure(409, "ERR_STATE_SAVE", f"failed saving state in state store: {error}")
+            store = request.match_info["store"]
+            return failure(409, "ERR_STATE_SAVE", f"failed saving state in state store {store}: {error}")
         return web.Response(status=204)
 
     async def _delete(self, request: web.Request) -> web.Response:
@@ -73,7 +86,7 @@ class States:
         entries = self._entries(request)
         changed = dict(entries)
         steps = {"upsert": _upsert, "delete": _remove}
-        for operation in (await request.json()).get("operations", ()):
+        for operation in (await _json_of(request)).get("operations", ()):
             if operation["operation"] not in steps:
                 text = f"operation type {operation['operation']} not supported"
                 return failure(400, "ERR_NOT_SUPPORTED_STATE_OPERATION", text)
@@ -88,8 +101,7 @@ class States:
     def _entries(self, request: web.Request) -> dict[str, Entry]:
         name = request.match_info["store"]
         if name not in self._names:
-            text = json.dumps({"errorCode": "ERR_STATE_STORE_NOT_FOUND", "message": f"state store {name} is not found"})
-            raise web.HTTPBadRequest(text=text, content_type="application/json")
+            raise _bad_request("ERR_STATE_STORE_NOT_FOUND", f"state store {name} is not found")
         return self._broker.state[name]
 
 
@@ -168,7 +180,7 @@ def _check(entries: Mapping[str, Entry], item: Mapping[str, Any]) -> None:
     etag = item.get("etag")
     first_write = (item.get("options") or {}).get("concurrency") == "first-write"
     if (etag and (found is None or found.etag != etag)) or (first_write and not etag and found):
-        raise _MismatchError(f"possible etag mismatch. error from state store: key {item['key']}")
+        raise _MismatchError("possible etag mismatch. error from state store")
 
 
 def _item(key: str, entry: Entry | None) -> dict[str, Any]:

@@ -1,0 +1,35 @@
+"""Takes deliveries with FastAPI and the ``DaprApp`` of Dapr's own SDK; it has no bulk delivery."""
+
+from __future__ import annotations
+
+import os
+
+import uvloop
+from dapr.ext.fastapi import DaprApp
+from fastapi import FastAPI
+from pydantic import BaseModel
+
+from benchmarks.apps.asgi import server
+from benchmarks.models import Order, quote
+
+app = FastAPI()
+dapr_app = DaprApp(app)
+
+
+class Event(BaseModel):
+    """What it needs of the CloudEvent."""
+
+    id: str
+    source: str
+    type: str
+    data: Order
+
+
+@dapr_app.subscribe(pubsub="pubsub", topic="orders", route="/single")
+async def handle(event: Event) -> dict[str, str]:
+    quote(event.data)
+    return {"status": "SUCCESS"}
+
+
+if __name__ == "__main__":
+    uvloop.run(server(app, int(os.environ["APP_PORT"])).serve())

@@ -1,0 +1,158 @@
+"""The app channel: what the sidecar asks of this process over HTTP.
+
+No request is answered with 404, which Dapr takes as an order to drop the message: what an earlier version of the app
+subscribed is answered with 503, and its messages come again.
+
+Source: https://docs.dapr.io/reference/api/pubsub_api/
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from hmac import compare_digest
+from typing import Any, Protocol
+
+import msgspec
+
+from pillion.bridges.dapr.invocation import Invoked
+from pillion.bridges.dapr.subscriptions import IGNORED_PATH, Shape
+from pillion.bridges.dapr.wire import RETRY, SUCCESS, MalformedDelivery, bulk_answer, entry_ids
+from pillion.ports.channel import Request, Response
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(dict[str, Any]).decode
+_EMPTY = Response(200, b"{}")
+_UNKNOWN = Response(503, b'{"title":"no handler of this process has this path; it may belong to another version"}')
+_NOT_READY = Response(503, b'{"title":"starting or stopping; try again"}')
+_BAD_TOKEN = Response(401, b'{"title":"the dapr-api-token header is not APP_API_TOKEN"}')
+
+
+class Watched(Protocol):
+    """A configuration store that is told of changes."""
+
+    def deliver(self, store: str, key: str, items: Mapping[str, Mapping[str, Any]]) -> None: ...
+
+
+class Receiver:
+    """One subscription: the shape of its deliveries and who takes its messages."""
+
+    def __init__(self, shape: Shape, take: Callable[[list[bytes]], Awaitable[Any]]) -> None:
+        self._shape = shape
+        self._take = take
+
+    async def receive(self, body: bytes) -> Response:
+        """Handle a delivery."""
+        entries = self._shape.entries(body)
+        statuses = await self._take([event for _, event in entries])
+        return Response(200, self._shape.answer([entry_id for entry_id, _ in entries], statuses))
+
+    def refuse(self, body: bytes) -> Response:
+        """Ask for the messages again, later."""
+        ids = [entry_id for entry_id, _ in self._shape.entries(body)]
+        return Response(200, self._shape.answer(ids, [RETRY] * len(ids)))
+
+
+class AppChannel:
+    """Answers the sidecar; implements ``pillion.ports.channel.Channel``.
+
+    Args:
+        token: what the sidecar must show (``APP_API_TOKEN``); None takes any request.
+    """
+
+    def __init__(self, token: str | None) -> None:
+        self._token = token.encode() if token else None
+        self._declared: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        self._receivers: dict[str, Receiver] = {}
+        self._invoked = Invoked({})
+        self._watched: Watched | None = None
+        self._open = asyncio.Event()
+        self._closing = False
+        self.busy = 0
+
+    def declare(self, subscriptions: list[dict[str, Any]], receivers: Mapping[str, Receiver], invoked: Invoked) -> None:
+        """Say what is subscribed; the sidecar's question waits for this."""
+        self._receivers = dict(receivers)
+        self._invoked = invoked
+        self._declared.set_result(_encode(subscriptions))
+
+    def watch(self, store: Watched) -> None:
+        """Pass changes of configuration on to this store."""
+        self._watched = store
+
+    def open(self) -> None:
+        """Deliver from now on; what came before has waited."""
+        self._open.set()
+
+    def refuse(self) -> None:
+        """Take no more messages, and ask for each again."""
+        self._closing = True
+
+    async def handle(self, request: Request) -> Response:
+        """Answer one request of the sidecar."""
+        if self._token is not None and not self._admitted(request):
+            return _BAD_TOKEN
+        try:
+            return await self._answer(request)
+        except MalformedDelivery as error:
+            return Response(400, _encode({"title": f"not a delivery of Dapr: {error}"}))
+
+    def _admitted(self, request: Request) -> bool:
+        shown = request.headers.get("dapr-api-token", "").encode()
+        return compare_digest(shown, self._token or b"")
+
+    async def _answer(self, request: Request) -> Response:
+        receiver = self._receivers.get(request.path)
+        if receiver is not None:
+            return await self._receive(receiver, request.body)
+        if request.path == "/dapr/subscribe":
+            return Response(200, await asyncio.shield(self._declared))
+        if request.path in ("/dapr/config", "/"):
+            # Dapr posts events that no routing rule matches to "/"; nobody here wants them.
+            return _ignored(request.body) if request.method == "POST" else _EMPTY
+        if request.path == IGNORED_PATH:
+            return _ignored(request.body)
+        if request.path.startswith("/configuration/"):
+            return self._configuration(request)
+        return await self._invoke(request)
+
+    async def _receive(self, receiver: Receiver, body: bytes) -> Response:
+        if not self._open.is_set():
+            await self._open.wait()
+        if self._closing:
+            return receiver.refuse(body)
+        self.busy += 1
+        try:
+            return await receiver.receive(body)
+        finally:
+            self.busy -= 1
+
+    async def _invoke(self, request: Request) -> Response:
+        if not self._open.is_set():
+            await self._open.wait()
+        if self._closing:
+            return _NOT_READY
+        if request.method != "POST" or not self._invoked.takes(request):
+            return _UNKNOWN
+        self.busy += 1
+        try:
+            return await self._invoked.take(request)
+        finally:
+            self.busy -= 1
+
+    def _configuration(self, request: Request) -> Response:
+        _, _, store, *key = request.path.split("/")
+        try:
+            items = _decode(request.body).get("items", {})
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            raise MalformedDelivery(str(error)) from None
+        if self._watched is not None and isinstance(items, dict):
+            self._watched.deliver(store, "/".join(key), items)
+        return _EMPTY
+
+
+def _ignored(body: bytes) -> Response:
+    ids = entry_ids(body)
+    return Response(200, bulk_answer(ids, [SUCCESS] * len(ids)) if ids else b'{"status":"SUCCESS"}')
+
+

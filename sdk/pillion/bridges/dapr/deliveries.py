@@ -1,0 +1,183 @@
+"""One subscription's deliveries: each message goes to the handlers that want it, and gets a status of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple, Protocol
+from uuid import uuid4
+
+from msgspec import Raw
+
+from pillion.bridges.dapr.wire import RETRY, SUCCESS, status_of
+from pillion.codec.cloudevents import MalformedEvent, decode, encode
+from pillion.codec.raw import raw_event
+from pillion.errors import BridgeError, UnknownCommand
+from pillion.message import Message
+from pillion.outcome import Outcome, Reply
+from pillion.ports.bridge import Kind, Outgoing, Route
+from pillion.resilience.deadletter import malformed
+from pillion.resilience.workers import Workers
+
+Publish = Callable[[Sequence[Outgoing]], Awaitable[None]]
+
+
+class Log(Protocol):
+    """The part of a structured logger that is used here."""
+
+    def info(self, event: str, **fields: Any) -> Any: ...
+
+    def error(self, event: str, **fields: Any) -> Any: ...
+
+
+class Batch:
+    """The messages of one delivery and what became of each."""
+
+    __slots__ = ("_done", "_left", "statuses")
+
+    def __init__(self, size: int) -> None:
+        self.statuses = [SUCCESS] * size
+        self._left = 0
+        self._done: asyncio.Future[None] | None = None
+
+    def expect(self) -> None:
+        """One more outcome is to come."""
+        self._left += 1
+
+    def settle(self, index: int, outcome: Outcome) -> None:
+        """One handler is done with one message; a retry by any of them makes the whole message one."""
+        status = status_of(outcome)
+        if status is not SUCCESS:
+            self.statuses[index] = status
+        self._left -= 1
+        if not self._left and self._done is not None and not self._done.done():
+            self._done.set_result(None)
+
+    async def settled(self) -> Sequence[str]:
+        """The status of each message, once all are handled."""
+        if self._left:
+            self._done = asyncio.get_running_loop().create_future()
+            await self._done
+        return self.statuses
+
+
+class Job(NamedTuple):
+    """One message for one handler."""
+
+    message: Message
+    batch: Batch
+    position: int
+
+
+class Deliveries:
+    """Takes the deliveries of one topic.
+
+    Args:
+        routes: all handlers of the topic in this process.
+        publish: sends replies and dead letters.
+        log: for what nobody else hears of.
+        replies: component that carries replies.
+        since: for a broadcast: older events were for instances that are gone; None takes all.
+    """
+
+    def __init__(
+        self, routes: Sequence[Route], publish: Publish, log: Log, replies: str, since: datetime | None = None
+    ) -> None:
+        self._routes = routes
+        self._publish = publish
+        self._log = log
+        self._replies = replies
+        self._since = since
+        self._raw = any(route.raw for route in routes)
+        self._topic = routes[0].topic
+        crews = [(route, Workers(self._handling(route), route.concurrency)) for route in routes]
+        self._crews = [crew for _, crew in crews]
+        self._untyped = [crew for route, crew in crews if route.type is None]
+        typed = {route.type for route in routes if route.type is not None}
+        self._by_type = {
+            type_: [crew for route, crew in crews if route.type in (type_, None)] for type_ in typed
+        }  # fmt: skip
+
+    async def take(self, bodies: Sequence[bytes]) -> Sequence[str]:
+        """Handle these messages, all at once; the status of each, in their order."""
+        batch = Batch(len(bodies))
+        for index, body in enumerate(bodies):
+            try:
+                message = raw_event(body, self._topic, uuid4().hex) if self._raw else decode(body)
+            except MalformedEvent as error:
+                await self._set_aside(body, str(error), batch, index)
+                continue
+            if self._since is not None and message.time is not None and message.time < self._since:
+                continue
+            crews = self._by_type.get(message.type, self._untyped)
+            if not crews:
+                await self._refuse(message, batch, index)
+            for crew in crews:
+                batch.expect()
+                crew.put(Job(message, batch, index))
+        return await batch.settled()
+
+    async def close(self) -> None:
+        """Cancel what is being handled."""
+        for crew in self._crews:
+            await crew.close()
+
+    def _handling(self, route: Route) -> Callable[[Job], Awaitable[None]]:
+        handle = route.handle
+
+        async def do(job: Job) -> None:
+            outcome = await handle(job.message)
+            if type(outcome) is Reply:
+                await self._answer(job.message, outcome.message)
+            job.batch.settle(job.position, outcome)
+
+        return do
+
+    async def _answer(self, request: Message, reply: Message) -> None:
+        if request.reply_to is None:
+            return
+        try:
+            await self._publish([Outgoing(request.reply_to, reply, self._replies)])
+        except BridgeError as error:
+            # The caller's wait ends with its deadline; handling the command again would do its work twice.
+            self._log.error("reply could not be sent", message_id=request.id, reason=str(error))
+
+    async def _set_aside(self, body: bytes, reason: str, batch: Batch, index: int) -> None:
+        """Poison can never be handled, so it goes to the dead letters of everybody who waits for it."""
+        letters = {route.dead_letter_topic: route.address for route in self._routes if route.dead_letter_topic}
+        self._log.error("malformed event set aside", topic=self._topic, reason=reason)
+        try:
+            found = [Outgoing(topic, malformed(body, self._topic, reason, who)) for topic, who in letters.items()]
+            if found:
+                await self._publish(found)
+        except BridgeError:
+            batch.statuses[index] = RETRY
+
+    async def _refuse(self, message: Message, batch: Batch, index: int) -> None:
+        """Nobody here handles this type: an event is ignored, a caller told, a sent command set aside."""
+        kind = self._routes[0].kind
+        if kind is Kind.EVENT:
+            return
+        if message.reply_to is not None:
+            await self._answer(message, unknown_command(message))
+            return
+        await self._set_aside(encode(message), f"no command {message.type}", batch, index)
+
+
+def unknown_command(request: Message) -> Message:
+    """The answer to a command that the service does not have."""
+    failure = UnknownCommand(command=request.type)
+    return Message(
+        id=uuid4().hex,
+        source=f"/{request.type}",
+        type=f"{request.type}.reply",
+        specversion="1.0",
+        correlation_id=request.correlation_id or request.id,
+        causation_id=request.id,
+        failure_code=failure.code,
+        failure_status=failure.status,
+        failure_title=failure.title,
+        data=Raw(json.dumps(failure.data).encode()),
+    )

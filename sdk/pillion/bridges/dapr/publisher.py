@@ -1,0 +1,125 @@
+"""Publishes through the sidecar: what is queued while a publish is in flight leaves together as the next one.
+
+An idle publisher sends at once, so batching adds no latency; a busy one sends up to 100 messages in one request, which
+costs a tenth of the CPU.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import NamedTuple
+from urllib.parse import quote
+
+from pillion.bridges.dapr.wire import RAW_PUBLISH, bulk_failures, bulk_publish
+from pillion.codec.cloudevents import CONTENT_TYPE, encode
+from pillion.errors import BridgeError, SidecarError
+from pillion.ports.bridge import Outgoing
+from pillion.sidecar.channel import SidecarChannel
+from pillion.sidecar.errors import Answer, error_of
+
+LARGEST_BATCH = 100
+_EVENT = {"content-type": CONTENT_TYPE}
+_BULK = {"content-type": "application/json"}
+
+
+class _Waiting(NamedTuple):
+    body: bytes
+    accepted: asyncio.Future[None]
+
+
+class Publisher:
+    """Sends messages to topics. One for the process.
+
+    Args:
+        channel: to the sidecar.
+    """
+
+    def __init__(self, channel: SidecarChannel) -> None:
+        self._channel = channel
+        self._topics: dict[tuple[str, str], _Topic] = {}
+
+    async def publish(self, messages: Sequence[Outgoing]) -> None:
+        """Send messages; returns when the sidecar has accepted all.
+
+        Raises:
+            BridgeError: at least one was not accepted.
+        """
+        if len(messages) == 1:
+            await self._put(messages[0])
+            return
+        accepted = [self._put(outgoing) for outgoing in messages]
+        for refused in await asyncio.gather(*accepted, return_exceptions=True):
+            if isinstance(refused, BaseException):
+                raise refused
+
+    def _put(self, outgoing: Outgoing) -> asyncio.Future[None]:
+        key = (outgoing.component, outgoing.topic)
+        topic = self._topics.get(key)
+        if topic is None:
+            topic = self._topics[key] = _Topic(self._channel, *key)
+        return topic.put(encode(outgoing.message))
+
+    async def close(self) -> None:
+        """Wait for what is in flight."""
+        for topic in self._topics.values():
+            await topic.close()
+
+
+class _Topic:
+    """The queue of one topic, and the task that empties it while there is something to send."""
+
+    def __init__(self, channel: SidecarChannel, component: str, topic: str) -> None:
+        self._channel = channel
+        self._name = f"{component}/{topic}"
+        path = f"{quote(component, safe='')}/{quote(topic, safe='')}"
+        self._single = f"/v1.0/publish/{path}"
+        self._bulk = f"/v1.0/publish/bulk/{path}"
+        self._queue: list[_Waiting] = []
+        self._sending: asyncio.Task[None] | None = None
+
+    def put(self, body: bytes) -> asyncio.Future[None]:
+        loop = asyncio.get_running_loop()
+        accepted: asyncio.Future[None] = loop.create_future()
+        self._queue.append(_Waiting(body, accepted))
+        if self._sending is None:
+            self._sending = loop.create_task(self._send())
+        return accepted
+
+    async def close(self) -> None:
+        if self._sending is not None:
+            await asyncio.gather(self._sending, return_exceptions=True)
+
+    async def _send(self) -> None:
+        try:
+            while self._queue:
+                batch, self._queue = self._queue[:LARGEST_BATCH], self._queue[LARGEST_BATCH:]
+                await self._send_batch(batch)
+        finally:
+            self._sending = None
+
+    async def _send_batch(self, batch: Sequence[_Waiting]) -> None:
+        try:
+            failed = await self._exchange([waiting.body for waiting in batch])
+        except SidecarError as error:
+            failed = dict.fromkeys(range(len(batch)), str(error))
+        for index, (_, accepted) in enumerate(batch):
+            if accepted.done():
+                continue
+            if index in failed:
+                accepted.set_exception(BridgeError(f"publishing to {self._name}: {failed[index]}"))
+            else:
+                accepted.set_result(None)
+
+    async def _exchange(self, bodies: Sequence[bytes]) -> dict[int, str]:
+        """Which of these were not accepted, and why."""
+        if len(bodies) == 1:
+            path, body, headers = self._single, bodies[0], _EVENT
+        else:
+            path, body, headers = self._bulk, bulk_publish(bodies), _BULK
+        answer = await self._channel.request("POST", path, body=body, headers=headers, params=RAW_PUBLISH)
+        return {} if answer.ok else self._refused(answer, len(bodies))
+
+    def _refused(self, answer: Answer, count: int) -> dict[int, str]:
+        failed, _ = bulk_failures(answer.body) if count > 1 else ({}, "")
+        return failed or dict.fromkeys(range(count), str(error_of(answer, "publishing")))

@@ -1,0 +1,78 @@
+"""The host beside a sidecar: the Dapr bridge and Dapr's stores."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Mapping
+from typing import Any
+
+from pillion.bridges.dapr.bridge import DaprBridge, DaprOptions
+from pillion.ports.clock import SystemClock
+from pillion.ports.store import ConfigurationStore, SecretStore, StateStore
+from pillion.runtime.environment import service_configs
+from pillion.runtime.host import Host
+from pillion.runtime.settings import HostSettings
+from pillion.runtime.stores import CONFIGURATION, SECRETS, Stores
+from pillion.service.service import Service
+from pillion.sidecar.channel import SidecarChannel
+from pillion.sidecar.conflicts import refuse_conflict
+from pillion.sidecar.settings import SidecarSettings
+from pillion.stores.dapr import DaprConfigurationStore, DaprSecretStore, DaprStateStore
+from pillion.telemetry.logs import host_logger
+
+
+def host_beside_sidecar(
+    services: list[Service[Any, Any]], settings: HostSettings, environ: Mapping[str, str]
+) -> Host:
+    """A host that reaches everything through the sidecar which the environment names.
+
+    Raises:
+        ConfigurationError: the environment is not valid, or packages are installed that break Dapr's.
+        DeclarationError: the services do not fit together.
+    """
+    refuse_conflict()
+    sidecar = SidecarSettings.from_environment(environ)
+    app = settings.app or sidecar.app_id or services[0].name
+    port = sidecar.app_port if settings.port is None else settings.port
+    settings = settings.model_copy(update={"app": app, "port": port or 0})
+    channel = SidecarChannel(sidecar)
+    bridge = DaprBridge(channel, _options(settings, sidecar), SystemClock(), host_logger(app))
+    return Host(
+        *services,
+        bridge=bridge,
+        channel=bridge.channel,
+        stores=dapr_stores(channel, bridge),
+        settings=settings,
+        configs=service_configs(services, settings.config_file),
+    )
+
+
+def dapr_stores(channel: SidecarChannel, bridge: DaprBridge) -> Stores:
+    """The stores that the sidecar has loaded when the bridge is started."""
+
+    def state(component: str) -> StateStore | None:
+        return DaprStateStore(channel, component) if bridge.loaded.component(component) else None
+
+    def secrets() -> SecretStore | None:
+        return DaprSecretStore(channel, SECRETS) if bridge.loaded.component(SECRETS) else None
+
+    def configuration() -> ConfigurationStore | None:
+        if not bridge.loaded.component(CONFIGURATION):
+            return None
+        store = DaprConfigurationStore(channel, CONFIGURATION)
+        bridge.channel.watch(store)
+        return store
+
+    return Stores(state, secrets, configuration)
+
+
+def _options(settings: HostSettings, sidecar: SidecarSettings) -> DaprOptions:
+    return DaprOptions(
+        app=settings.app,
+        # Not random: the sidecar outlives a restarted app, and asks for subscriptions only once.
+        instance=f"{socket.gethostname()}-{settings.port}",
+        commands=settings.commands,
+        bulk_commands=settings.command_delivery == "bulk",
+        apps=settings.apps,
+        app_token=sidecar.app_token,
+    )

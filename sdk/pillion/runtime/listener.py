@@ -1,0 +1,131 @@
+"""The process's port: health for whoever asks, everything else for the bridge's channel. A raw ASGI app on uvicorn."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import socket
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from typing import Any
+
+import uvicorn
+
+from pillion.errors import ConfigurationError
+from pillion.ports.channel import Channel, Request, Response
+
+Problems = Callable[[], Awaitable[Sequence[str]]]
+_TOO_LARGE = Response(413, b'{"title":"the body is larger than this app takes; see PILLION_MAX_BODY_BYTES"}')
+_NOTHING_HERE = Response(503, b'{"title":"this process has no sidecar; only /healthz and /readyz are served"}')
+_STOP_SECONDS = 5
+
+
+class Server(uvicorn.Server):
+    """Uvicorn as a part of a process that handles signals itself."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave the process's signal handlers alone."""
+        yield
+
+
+class Listener:
+    """Serves ``/healthz`` (alive), ``/readyz`` (ready, or what is not) and the channel.
+
+    Args:
+        host: address to listen on.
+        port: port to listen on; 0 takes any.
+        problems: what keeps the process from being ready.
+        channel: answers all other requests; None when there is nobody to.
+        max_body_bytes: larger bodies are refused.
+    """
+
+    def __init__(self, host: str, port: int, problems: Problems, channel: Channel | None, max_body_bytes: int) -> None:
+        self._host = host
+        self._port = port
+        self._problems = problems
+        self._channel = channel
+        self._max_body_bytes = max_body_bytes
+        self._server: Server | None = None
+        self._serving: asyncio.Task[None] | None = None
+
+    async def start(self) -> int:
+        """Listen; the port.
+
+        Raises:
+            ConfigurationError: the port is taken.
+        """
+        listening = bound_socket(self._host, self._port)
+        config = uvicorn.Config(
+            self._app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=_STOP_SECONDS,
+            interface="asgi3", proxy_headers=False, server_header=False, date_header=False, backlog=2048, interface="asgi3", proxy_headers=False, ws="none",
+        )  # fmt: skip
+        self._server = Server(config)
+        self._serving = asyncio.get_running_loop().create_task(self._server.serve(sockets=[listening]))
+        return int(listening.getsockname()[1])
+
+    async def stop(self) -> None:
+        """Stop listening, after requests in hand are answered."""
+        if self._server is not None and self._serving is not None:
+            self._server.should_exit = True
+            await self._serving
+
+    async def _app(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "http":
+            return
+        response = await self._respond(scope, receive)
+        headers = [(b"content-type", response.content_type.encode()), (b"content-length", b"%d" % len(response.body))]
+        headers += [(name.encode(), value.encode()) for name, value in response.headers]
+        await send({"type": "http.response.start", "status": response.status, "headers": headers})
+        await send({"type": "http.response.body", "body": response.body})
+
+    async def _respond(self, scope: Any, receive: Any) -> Response:
+        path = scope["path"]
+        if path == "/healthz":
+            return Response(200, b'{"status":"alive"}')
+        if path == "/readyz":
+            return await self._ready()
+        body = await self._body(receive)
+        if body is None:
+            return _TOO_LARGE
+        if self._channel is None:
+            return _NOTHING_HERE
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        return await self._channel.handle(Request(scope["method"], path, headers, body))
+
+    async def _ready(self) -> Response:
+        problems = await self._problems()
+        state = {"status": "not ready" if problems else "ready", "problems": list(problems)}
+        return Response(503 if problems else 200, json.dumps(state).encode())
+
+    async def _body(self, receive: Any) -> bytes | None:
+        """The whole body; None when it is too large."""
+        message = await receive()
+        body: bytes = message.get("body", b"")
+        if not message.get("more_body", False):
+            return body if len(body) <= self._max_body_bytes else None
+        chunks, size = [body], len(body)
+        while message.get("more_body", False):
+            message = await receive()
+            chunks.append(message.get("body", b""))
+            size += len(chunks[-1])
+            if size > self._max_body_bytes:
+                return None
+        return b"".join(chunks)
+
+
+def bound_socket(host: str, port: int) -> socket.socket:
+    """A socket bound to this address.
+
+    Raises:
+        ConfigurationError: somebody else has it.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+    except OSError as error:
+        listening.close()
+        raise ConfigurationError(f"cannot listen on {host}:{port}: {error.strerror}; choose another port") from None
+    return listening

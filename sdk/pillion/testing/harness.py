@@ -1,0 +1,275 @@
+"""The harness: services on the memory bridge, and what a test does with them and sees of them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any, TypeAlias, TypeVar
+
+from pydantic import BaseModel
+
+from pillion.bridges.memory.bridge import MemoryBridge
+from pillion.bridges.memory.broker import MemoryBroker
+from pillion.errors import DeclarationError, Failure
+from pillion.message import Message
+from pillion.pipeline.outbound import Cause
+from pillion.ports.bridge import Outgoing
+from pillion.ports.clock import Clock
+from pillion.runtime.host import Host
+from pillion.runtime.settings import HostSettings
+from pillion.runtime.stores import Stores
+from pillion.service.catalog import handlers
+from pillion.service.command import Command
+from pillion.service.event import Event
+from pillion.service.guard import Check, Guard, as_guard
+from pillion.service.service import Service
+from pillion.state import State
+from pillion.stores.environment import EnvironmentSecretStore
+from pillion.stores.memory import MemoryConfigurationStore, MemoryStateStore
+from pillion.testing.clock import FakeClock
+from pillion.testing.doubles import Double, Unanswered, stand_ins
+from pillion.testing.quiet import until_quiet
+
+I = TypeVar("I")  # noqa: E741 - input
+O = TypeVar("O")  # noqa: E741 - output
+P = TypeVar("P")
+
+HostFactory: TypeAlias = Callable[..., AbstractAsyncContextManager["Harness"]]
+
+
+class Harness:
+    """Services that run for one test. Made by the ``pillion_host`` fixture, or by ``hosted``.
+
+    Attributes:
+        host: the running host.
+    """
+
+    def __init__(self, host: Host, broker: MemoryBroker, parts: Parts) -> None:
+        self.host = host
+        self._broker = broker
+        self._parts = parts
+
+    async def call(
+        self,
+        command: Command[I, O],
+        payload: I,
+        *,
+        tenant: str | None = None,
+        principal: str | None = None,
+        correlation: str | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109 - it travels with the message
+    ) -> O:
+        """Call a command as an outside caller, and wait for its answer.
+
+        Raises:
+            Failure: as for ``Context.call``.
+            MissingDoubleError: a handler called what nothing in this test answers.
+        """
+        cause = Cause(correlation_id=correlation, tenant_id=tenant, principal_id=principal)
+        try:
+            return await self.host.call(command, payload, timeout=timeout, cause=cause)
+        except Failure as failure:
+            self._parts.blame(failure)
+            raise
+
+    async def send(
+        self,
+        command: Command[I, Any],
+        payload: I,
+        *,
+        tenant: str | None = None,
+        principal: str | None = None,
+        correlation: str | None = None,
+    ) -> None:
+        """Send a command without waiting for an answer."""
+        cause = Cause(correlation_id=correlation, tenant_id=tenant, principal_id=principal)
+        await self.host.send(command, payload, cause=cause)
+
+    async def emit(
+        self,
+        event: Event[P],
+        payload: P,
+        *,
+        tenant: str | None = None,
+        principal: str | None = None,
+        correlation: str | None = None,
+        key: str | None = None,
+    ) -> None:
+        """Publish an event, as the service that declares it would."""
+        cause = Cause(correlation_id=correlation, tenant_id=tenant, principal_id=principal)
+        await self.host.emit(event, payload, key=key, cause=cause)
+
+    async def until_quiet(self, *, limit: float = 10.0) -> None:
+        """Wait until no message is queued or being handled. With a ``FakeClock``, waits between retries are skipped.
+
+        Raises:
+            TimeoutError: it takes longer than ``limit`` seconds.
+            MissingDoubleError: a handler called what nothing in this test answers.
+        """
+        await until_quiet(self._broker, self._parts.clock, limit)
+        self._parts.blame(None)
+
+    @property
+    def messages(self) -> Sequence[Message]:
+        """Every message since the start, in order: commands, replies, events, dead letters.
+
+        Raises:
+            RuntimeError: nothing was captured, because the host was not asked to.
+        """
+        return [message for _, message in self._parts.captured()]
+
+    @property
+    def letters(self) -> Sequence[Message]:
+        """The dead letters among ``messages``."""
+        return [message for topic, message in self._parts.captured() if topic.endswith(".deadletters")]
+
+    def emitted(self, event: Event[P]) -> list[P]:
+        """The payloads of all events of this kind, in order; needs ``capture=True``."""
+        found = [message for topic, message in self._parts.captured() if topic == event.topic]
+        wanted = (
+            (None, *(message.type for message in found)) if event.cloudevent_type is None else (event.cloudevent_type,)
+        )
+        return [event.payload.decode(message) for message in found if message.type in wanted]
+
+    def state(self, service: Service[Any, Any], *, tenant: str | None = None) -> State:
+        """The state of a service, or of one of its tenants."""
+        state = State(self._parts.store(service.state_component))
+        return state if tenant is None else state.tenant(tenant)
+
+
+class Parts:
+    """What a harness is put together from.
+
+    Args:
+        clock: tells the time; only a fake one is kept.
+        capture: keep every message.
+        unanswered: knows the commands that nothing answers.
+    """
+
+    def __init__(self, clock: Clock | None, unanswered: Unanswered, *, capture: bool) -> None:
+        self.clock = clock if isinstance(clock, FakeClock) else None
+        self._clock = clock
+        self._messages: list[tuple[str, Message]] | None = [] if capture else None
+        self._unanswered = unanswered
+        self._stores: dict[str, MemoryStateStore] = {}
+
+    @property
+    def watch(self) -> Callable[[str, Message], None] | None:
+        """Keeps a message; None when nothing is captured."""
+        messages = self._messages
+        return None if messages is None else lambda topic, message: messages.append((topic, message))
+
+    def captured(self) -> list[tuple[str, Message]]:
+        """What was kept, with the topics."""
+        if self._messages is None:
+            raise RuntimeError("no messages were captured; give the host capture=True")
+        return self._messages
+
+    def store(self, component: str) -> MemoryStateStore:
+        """The state store of this name."""
+        return self._stores.setdefault(component, MemoryStateStore(self._clock))
+
+    def blame(self, failure: Failure | None) -> None:
+        """Raise the first call that nothing answered, if there was one; each is raised once."""
+        found = self._unanswered.found
+        if found:
+            missing, found[:] = found[0], []
+            raise missing from failure
+
+
+class HarnessBridge(MemoryBridge):
+    """The memory bridge, but a command that nothing answers fails at once instead of waiting for its service."""
+
+    def __init__(self, broker: MemoryBroker, unanswered: Unanswered, clock: Clock | None, parts: Parts) -> None:
+        super().__init__(broker, clock=clock, watch=parts.watch)
+        self._unanswered = unanswered
+
+    async def publish(self, messages: Sequence[Outgoing]) -> None:
+        """See ``Bridge.publish``."""
+        for topic, message, _ in messages:
+            if topic.endswith(".sends"):
+                self._unanswered.check(message.type)
+        await super().publish(messages)
+
+    async def request(self, topic: str, message: Message) -> Message:
+        """See ``Bridge.request``."""
+        self._unanswered.check(message.type)
+        return await super().request(topic, message)
+
+
+@asynccontextmanager
+async def hosted(
+    *services: Service[Any, Any],
+    doubles: Iterable[Double[Any, Any]] = (),
+    replace_guards: Mapping[str, Guard | Check] | None = None,
+    config: Mapping[str, BaseModel | Mapping[str, Any]] | None = None,
+    secrets: Mapping[str, str] | None = None,
+    configuration: Mapping[str, str] | None = None,
+    clock: Clock | None = None,
+    capture: bool = False,
+    drain_seconds: float = 5.0,
+) -> AsyncIterator[Harness]:
+    """Run services on a memory bridge and memory stores of their own, for as long as the ``async with`` lasts.
+
+    Args:
+        services: what to run.
+        doubles: answers for commands of services that do not run here, see ``double``.
+        replace_guards: other checks in place of guards, by the guard's name; ``lambda context, payload: True`` lets all
+            pass.
+        config: settings of services by name (``payments``) or name and version (``payments.v1``), as their model or as
+            a mapping; the others get their defaults.
+        secrets: the secret store's content.
+        configuration: the configuration store's content.
+        clock: tells the time; give a ``FakeClock`` to skip the waits between retries.
+        capture: keep all messages for ``messages``, ``emitted`` and ``letters``. Default False.
+        drain_seconds: how long to finish what is in hand at the end. Default 5.
+
+    Raises:
+        DeclarationError: the declarations do not fit together, or a name is unknown.
+        MissingDoubleError: at the end, when a handler called what nothing answers, and no one saw it.
+    """
+    doubles = tuple(doubles)
+    unanswered = Unanswered(services, doubles)
+    parts = Parts(clock, unanswered, capture=capture)
+    broker = MemoryBroker()
+    host = Host(
+        *services,
+        *stand_ins(services, doubles),
+        bridge=HarnessBridge(broker, unanswered, clock, parts),
+        stores=Stores(
+            parts.store,
+            lambda: EnvironmentSecretStore(environ=secrets or {}),
+            lambda: MemoryConfigurationStore(configuration),
+        ),
+        settings=HostSettings(app=services[0].name if services else "", drain_seconds=drain_seconds),
+        configs=_configs(services, config or {}),
+        guards=_guards(services, replace_guards or {}),
+        clock=clock,
+    )
+    async with host:
+        yield Harness(host, broker, parts)
+    parts.blame(None)
+
+
+def _configs(
+    services: Sequence[Service[Any, Any]], given: Mapping[str, BaseModel | Mapping[str, Any]]
+) -> dict[str, BaseModel]:
+    models = {name: service.config for service in services for name in (service.name, service.group)}
+    return {name: _config(models, name, values) for name, values in given.items()}
+
+
+def _config(models: Mapping[str, Any], name: str, values: BaseModel | Mapping[str, Any]) -> BaseModel:
+    model = models.get(name)
+    if model is None:
+        known = ", ".join(sorted(name for name, model in models.items() if model is not None)) or "none"
+        raise DeclarationError(f'config: no service "{name}" with a config= runs here; those that do: {known}')
+    return model.model_validate(values)  # type: ignore[no-any-return]
+
+
+def _guards(services: Sequence[Service[Any, Any]], given: Mapping[str, Guard | Check]) -> dict[str, Guard]:
+    known = {guard.name for service in services for handler in handlers(service) for guard in handler.guards}
+    unknown = sorted(set(given) - known)
+    if unknown:
+        names = ", ".join(sorted(known)) or "none"
+        raise DeclarationError(f"replace_guards: no handler has a guard {', '.join(unknown)}; there are: {names}")
+    return {name: as_guard(check) for name, check in given.items()}

@@ -1,0 +1,45 @@
+"""Quiescence: nothing queued, nothing in hand. What tests wait for instead of sleeping."""
+
+from __future__ import annotations
+
+import asyncio
+
+from pillion.bridges.memory.broker import MemoryBroker
+from pillion.testing.clock import FakeClock
+
+# Turns of the event loop after which a handler that waits for nothing but the fake clock has nothing left to do.
+_TURNS = 20
+
+
+async def until_quiet(broker: MemoryBroker, clock: FakeClock | None, limit: float) -> None:
+    """Wait until the broker has no message queued or in hand; a fake clock skips the waits between retries.
+
+    Raises:
+        TimeoutError: it did not get quiet; the text says how many messages were left.
+    """
+    try:
+        async with asyncio.timeout(limit):
+            await (broker.quiet() if clock is None else _skipping(broker, clock))
+    except TimeoutError:
+        raise TimeoutError(
+            f"{broker.unsettled} messages are still queued or being handled after {limit:g} s; "
+            "does a handler wait for something that this test has to do?"
+        ) from None
+
+
+async def _skipping(broker: MemoryBroker, clock: FakeClock) -> None:
+    quiet = asyncio.ensure_future(broker.quiet())
+    try:
+        while not quiet.done():
+            asleep = asyncio.ensure_future(clock.until_asleep())
+            try:
+                await asyncio.wait((quiet, asleep), return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                asleep.cancel()
+            for _ in range(_TURNS):
+                await asyncio.sleep(0)
+            if not quiet.done():
+                await clock.skip()
+        quiet.result()
+    finally:
+        quiet.cancel()
