@@ -168,7 +168,7 @@ async def _pillion(rig: Rig) -> Sender:
 async def _path(at: int) -> str:
     """Where pillion takes the deliveries of the topic."""
     async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{at}/dapr/subscribe") as answer:
-        text = await answer.text(); print(answer.status, text[:500]); declared = json.loads(text)
+        declared = await answer.json(content_type=None)
     return next(str(found["route"]) for found in declared if found["topic"] == TOPIC)
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import msgspec
 import uvicorn
 
 Receive = Callable[[], Awaitable[Any]]
@@ -26,14 +26,14 @@ async def body_of(receive: Receive) -> bytes:
 
 async def answer(send: Send, value: object) -> None:
     """Answer 200 with JSON."""
-    body = json.dumps(value).encode()
+    body = msgspec.json.encode(value)
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 
 
 def server(application: Any, port: int) -> uvicorn.Server:
-    """The fastest set-up of uvicorn, the same for every side."""
+    """Uvicorn at its fastest, as pillion sets it up."""
     return uvicorn.Server(
         uvicorn.Config(
             application,
@@ -44,5 +44,8 @@ def server(application: Any, port: int) -> uvicorn.Server:
             lifespan="off",
             log_level="warning",
             access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            date_header=False,
         )
     )

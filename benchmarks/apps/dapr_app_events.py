@@ -25,7 +25,7 @@ class Event(BaseModel):
     data: Order
 
 
-@dapr_app.subscribe(pubsub="pubsub", topic="orders", route="/single")
+@dapr_app.subscribe(pubsub="pubsub", topic="orders", route="/single")  # type: ignore[untyped-decorator]
 async def handle(event: Event) -> dict[str, str]:
     quote(event.data)
     return {"status": "SUCCESS"}

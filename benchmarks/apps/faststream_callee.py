@@ -1,27 +1,25 @@
-"""Answers quotes over Redis channels with FastStream, without its log line per message."""
+"""Answers quotes over Redis channels with FastStream."""
 
 from __future__ import annotations
 
-import os
-
 import uvloop
-from faststream.redis import RedisBroker
 
+from benchmarks.apps.faststream_broker import broker
 from benchmarks.load import Tally, answering
 from benchmarks.models import Order, Quote, quote
 
 
 async def main() -> None:
     tally = Tally()
-    broker = RedisBroker(os.environ["REDIS_URL"], logger=None, max_connections=1000)
+    redis = broker()
 
-    @broker.subscriber("quotes")
+    @redis.subscriber("quotes")
     async def answer(asked: Order) -> Quote:
         tally.add()
         return quote(asked)
 
-    async with broker:
-        await broker.start()
+    async with redis:
+        await redis.start()
         await answering(tally.answer)
 
 

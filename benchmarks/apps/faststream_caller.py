@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import os
-
 import uvloop
-from faststream.redis import RedisBroker
 
+from benchmarks.apps.faststream_broker import broker
 from benchmarks.load import holding
 from benchmarks.models import Quote, order
 
 
 async def main() -> None:
-    broker = RedisBroker(os.environ["REDIS_URL"], logger=None, max_connections=1000)
+    redis = broker()
 
     async def call() -> Quote:
-        reply = await broker.request(order(), "quotes", timeout=10)
+        reply = await redis.request(order(), "quotes", timeout=10)
         return Quote.model_validate_json(reply.body)
 
-    async with broker:
+    async with redis:
         await holding(call)
 
 

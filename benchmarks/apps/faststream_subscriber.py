@@ -1,27 +1,26 @@
-"""Handles events of a Redis stream in a consumer group with FastStream, without its log line per message."""
+"""Handles events of a Redis stream in a consumer group with FastStream."""
 
 from __future__ import annotations
 
-import os
-
 import uvloop
-from faststream.redis import RedisBroker, StreamSub
+from faststream.redis import StreamSub
 
+from benchmarks.apps.faststream_broker import broker
 from benchmarks.load import Tally, answering
 from benchmarks.models import Order, quote
 
 
 async def main() -> None:
     tally = Tally()
-    broker = RedisBroker(os.environ["REDIS_URL"], logger=None, max_connections=1000)
+    redis = broker()
 
-    @broker.subscriber(stream=StreamSub("faststream-orders", group="orders", consumer="orders-1"))
+    @redis.subscriber(stream=StreamSub("faststream-orders", group="orders", consumer="orders-1"))
     async def handle(placed: Order) -> None:
         quote(placed)
         tally.add()
 
-    async with broker:
-        await broker.start()
+    async with redis:
+        await redis.start()
         await answering(tally.answer)
 
 

@@ -33,6 +33,7 @@ from pillion.service.guard import Guard, guard
 from pillion.service.service import Service, Setup
 
 if TYPE_CHECKING:
+    from pillion.gateway.face import Gateway
     from pillion.runtime.host import Host
 
 __all__ = [
@@ -52,6 +53,7 @@ __all__ = [
     "Expose",
     "Failure",
     "Forbidden",
+    "Gateway",
     "Guard",
     "Host",
     "InternalError",
@@ -77,9 +79,13 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """``Host`` on first use: whoever only declares need not pay for the runtime's imports."""
-    if name != "Host":
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from pillion.runtime.host import Host  # noqa: PLC0415
+    """``Host`` and ``Gateway`` on first use: whoever only declares services need not pay for their imports."""
+    if name == "Host":
+        from pillion.runtime.host import Host  # noqa: PLC0415
 
-    return Host
+        return Host
+    if name == "Gateway":
+        from pillion.gateway.face import Gateway  # noqa: PLC0415
+
+        return Gateway
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

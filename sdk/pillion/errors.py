@@ -133,9 +133,9 @@ class Failure(PillionError):
         return cls(**data)
 
     @classmethod
-    def json_schema(cls) -> dict[str, Any]:
-        """JSON Schema of the data fields."""
-        return cls._adapter().json_schema()
+    def json_schema(cls, *, ref_template: str = "#/$defs/{model}") -> dict[str, Any]:
+        """JSON Schema of the data fields; ``ref_template`` says how it refers to its definitions."""
+        return cls._adapter().json_schema(ref_template=ref_template)
 
     def _values(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in self._names()}

@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, TypeAlias
 
+from msgspec import Struct
+
 from pillion.errors import DeclarationError
 from pillion.message import Message
 
@@ -18,13 +20,10 @@ class Ack:
     __slots__ = ()
 
 
-class Reply:
+class Reply(Struct, frozen=True, gc=False):
     """A command was handled, well or with a failure; the message is the answer to its caller."""
 
-    __slots__ = ("message",)
-
-    def __init__(self, message: Message) -> None:
-        self.message = message
+    message: Message
 
 
 class Verdict(Exception):  # noqa: N818 - these are decisions, not errors

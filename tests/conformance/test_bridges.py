@@ -3,16 +3,84 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
+import pytest
 import pytest_asyncio
 
+from pillion.runtime.settings import HostSettings
 from pillion.testing.conformance.bridge import BridgeContract
 from pillion.testing.conformance.world import World
+from tests.conformance.daprworld import DaprdWorld, FakeWorld
 from tests.conformance.memoryworld import MemoryWorld
+from tests.daprd import require_daprd
+from tests.profiles import copy_configuration, copy_profile
+from tests.servers import Server
 
 
 class TestMemory(BridgeContract):
     @pytest_asyncio.fixture
     async def world(self) -> AsyncIterator[World]:
         async with MemoryWorld() as world:
+            yield world
+
+
+class TestFakeSidecar(BridgeContract):
+    @pytest_asyncio.fixture
+    async def world(self) -> AsyncIterator[World]:
+        async with FakeWorld() as world:
+            yield world
+
+
+class TestFakeSidecarThroughput(BridgeContract):
+    """Commands and replies in bulk."""
+
+    @pytest_asyncio.fixture
+    async def world(self) -> AsyncIterator[World]:
+        async with FakeWorld(HostSettings(command_delivery="bulk")) as world:
+            yield world
+
+
+class TestFakeSidecarInvocation(BridgeContract):
+    """Commands by service invocation."""
+
+    @pytest_asyncio.fixture
+    async def world(self) -> AsyncIterator[World]:
+        async with FakeWorld(HostSettings(commands="invocation")) as world:
+            yield world
+
+
+@pytest.mark.daprd
+@pytest.mark.redis
+class TestDaprdRedis(BridgeContract):
+    @pytest_asyncio.fixture
+    async def world(self, redis_server: Server, tmp_path: Path) -> AsyncIterator[World]:
+        require_daprd()
+        profile = copy_profile("redis", tmp_path, redis=redis_server.address)
+        async with DaprdWorld(profile, copy_configuration(tmp_path)) as world:
+            yield world
+
+
+@pytest.mark.daprd
+@pytest.mark.redis
+class TestDaprdInvocation(BridgeContract):
+    """Commands by service invocation."""
+
+    @pytest_asyncio.fixture
+    async def world(self, redis_server: Server, tmp_path: Path) -> AsyncIterator[World]:
+        require_daprd()
+        profile = copy_profile("redis", tmp_path, redis=redis_server.address)
+        settings = HostSettings(commands="invocation")
+        async with DaprdWorld(profile, copy_configuration(tmp_path), settings) as world:
+            yield world
+
+
+@pytest.mark.daprd
+@pytest.mark.rabbitmq
+class TestDaprdRabbitMQ(BridgeContract):
+    @pytest_asyncio.fixture
+    async def world(self, rabbitmq_server: Server, tmp_path: Path) -> AsyncIterator[World]:
+        require_daprd()
+        profile = copy_profile("rabbitmq", tmp_path, rabbitmq=rabbitmq_server.address)
+        async with DaprdWorld(profile, copy_configuration(tmp_path)) as world:
             yield world

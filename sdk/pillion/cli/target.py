@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from pillion.errors import ConfigurationError
 from pillion.runtime.host import Host
+from pillion.service.contract import Contract
 from pillion.service.service import Service
 
 
@@ -41,6 +42,16 @@ def load_targets(targets: Sequence[str]) -> Targets:
     return Targets([one for one in found if isinstance(one, Service)], [one for one in found if isinstance(one, Face)])
 
 
+def load_declarations(targets: Sequence[str]) -> list[Service[Any, Any] | Contract]:
+    """The services, and the contracts without handlers, that these name; others are left out.
+
+    Raises:
+        ConfigurationError: there is no such module or attribute.
+    """
+    found = [_load(target, Contract) for target in targets]
+    return [one for one in found if isinstance(one, Service | Contract)]
+
+
 def load_service(target: str) -> Service[Any, Any]:
     """The service that ``MODULE:ATTR`` names; the module is also looked for in the working directory.
 
@@ -53,7 +64,7 @@ def load_service(target: str) -> Service[Any, Any]:
     return found
 
 
-def _load(target: str) -> Any:
+def _load(target: str, *also: type) -> Any:
     module_name, _, attribute = target.partition(":")
     if not (module_name and attribute):
         raise ConfigurationError(f"{target!r} names no service; write MODULE:ATTR, for example hello:greeter")
@@ -66,7 +77,7 @@ def _load(target: str) -> Any:
             f"{target}: there is no module {error.name!r}; run from the folder it is in, or install what it belongs to"
         ) from error
     found = getattr(module, attribute, None)
-    if not isinstance(found, Service | Face):
+    if not isinstance(found, (Service, Face, *also)):
         services = ", ".join(name for name, value in vars(module).items() if isinstance(value, Service)) or "none"
         raise ConfigurationError(f"{target} is no Service; services in {module_name}: {services}")
     return found

@@ -6,7 +6,7 @@ import base64
 import binascii
 from typing import Any, Generic, TypeVar
 
-from msgspec import Raw
+from msgspec import UNSET, Raw, UnsetType
 from pydantic import PydanticUserError, TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError
 
@@ -53,10 +53,23 @@ class Payload(Generic[T]):
                 return self._octets(message)
             if message.data_base64 is not None:
                 return self._validate_json(base64.b64decode(message.data_base64, validate=True))  # type: ignore[no-any-return]
-            return self._validate_json(bytes(message.data) or b"null")  # type: ignore[no-any-return]
+            return self._validate_json(message.json or b"null")  # type: ignore[no-any-return]
         except ValidationError as error:
             raise InvalidInput.of(error) from None
         except (binascii.Error, RecursionError) as error:
+            raise InvalidInput(errors=[FieldError(field="", message=str(error), type="data")]) from None
+
+    def read(self, body: bytes) -> T:
+        """The value in a bare body: JSON text, or the bytes themselves.
+
+        Raises:
+            InvalidInput: the body does not fit the type.
+        """
+        try:
+            return self._validate_python(body) if self.binary else self._validate_json(body)  # type: ignore[no-any-return]
+        except ValidationError as error:
+            raise InvalidInput.of(error) from None
+        except RecursionError as error:
             raise InvalidInput(errors=[FieldError(field="", message=str(error), type="data")]) from None
 
     def check(self, value: Any) -> T:
@@ -79,10 +92,10 @@ class Payload(Generic[T]):
         except (ValidationError, PydanticSerializationError) as error:
             raise TypeError(f"{value!r:.200} is no {self.type!r}: {error}") from None
 
-    def members(self, body: bytes) -> tuple[Raw, str | None]:
+    def members(self, body: bytes) -> tuple[Raw | UnsetType, str | None]:
         """The encoded value as the CloudEvent's ``data`` and ``data_base64``."""
         if self.binary:
-            return Raw(), base64.b64encode(body).decode("ascii")
+            return UNSET, base64.b64encode(body).decode("ascii")
         return Raw(body), None
 
     def json_schema(self, *, output: bool = False) -> dict[str, Any]:
@@ -92,4 +105,4 @@ class Payload(Generic[T]):
     def _octets(self, message: Message) -> T:
         if message.data_base64 is not None:
             return base64.b64decode(message.data_base64, validate=True)  # type: ignore[return-value]
-        return self._validate_json(bytes(message.data) or b"null")  # type: ignore[no-any-return]
+        return self._validate_json(message.json or b"null")  # type: ignore[no-any-return]

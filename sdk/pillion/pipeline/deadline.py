@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Generator
+from collections.abc import Awaitable, Coroutine, Generator
 from types import coroutine
 from typing import Any, TypeVar
 
@@ -22,21 +22,26 @@ def deadline(plan: Plan, step: Step) -> Step:
     address = plan.handler.address
     deadlines, now = plan.facilities.deadlines, plan.facilities.clock.now
 
-    async def limited(context: Context[Any, Any]) -> Outcome:
+    # Not ``async``: on the way of every message, so it hands its work on instead of awaiting it.
+    def limited(context: Context[Any, Any]) -> Awaitable[Outcome]:
         message = context.message
         seconds = limit
         if message.expiration is not None and message.expiration.timestamp() <= now():
-            return Drop("it expired on the way")
+            return _expired()
         if message.deadline is not None:
             left = message.deadline.timestamp() - now()
             if left <= 0:
                 raise DeadlineExceeded(where=address)
             seconds = left if limit is None or left < limit else limit
         if seconds is None:
-            return await step(context)
-        return await within(seconds, deadlines, step(context), address)
+            return step(context)
+        return within(seconds, deadlines, step(context), address)
 
     return limited
+
+
+async def _expired() -> Outcome:
+    return Drop("it expired on the way")
 
 
 @coroutine

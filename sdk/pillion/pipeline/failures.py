@@ -45,7 +45,7 @@ def failure_of(reply: Message, command: Command[Any, Any]) -> Failure:
     """The failure in this reply, as the class that the contract declares for its code."""
     code = reply.failure_code or ""
     try:
-        data = _read(bytes(reply.data) or b"{}")
+        data = _read(reply.json or b"{}")
         known = command.failures.get(code) or _STANDARD.get(code)
         return known.from_data(data) if known else _remote(reply, code, data)
     except (msgspec.MsgspecError, ValidationError):

@@ -5,12 +5,12 @@ What a handler does not need is left out when its stages are folded into one cal
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 
 from pillion.context import Context
 from pillion.flow import Handle
 from pillion.message import Message
-from pillion.outcome import Ack, Outcome, Retry
+from pillion.outcome import Outcome, Retry
 from pillion.pipeline.call import call
 from pillion.pipeline.deadline import deadline
 from pillion.pipeline.facilities import Facilities
@@ -22,11 +22,12 @@ from pillion.pipeline.settle import settle
 from pillion.pipeline.steps import Plan, Stage, Step
 from pillion.pipeline.trace import traced
 from pillion.pipeline.validate import validate
+from pillion.pipeline.wanted import wanted
 from pillion.ports.bridge import Kind, Route
 from pillion.service.service import Service
 from pillion.service.subscription import CommandHandler, Handler, Subscription
 
-STAGES: tuple[Stage, ...] = (policy, traced, deadline, validate, guarded)
+STAGES: tuple[Stage, ...] = (policy, wanted, traced, deadline, validate, guarded)
 
 
 def routes(service: Service, provisions: Provisions, facilities: Facilities) -> list[Route]:
@@ -67,7 +68,7 @@ class _Compiler:
             subscription.address,
             self._contract.group,
             event.topic,
-            handle if where is None else _filtered(handle, where.matches),
+            handle,
             type=event.cloudevent_type,
             component=event.component,
             dead_letter_topic=letters,
@@ -105,12 +106,3 @@ def _direct(scope: HandlerScope, step: Step) -> Handle:
         return step(Context(scope, message))
 
     return handle
-
-
-def _filtered(handle: Handle, matches: Callable[[Message], bool]) -> Handle:
-    ignored = Ack()
-
-    async def filtered(message: Message) -> Outcome:
-        return await handle(message) if matches(message) else ignored
-
-    return filtered

@@ -21,9 +21,8 @@ class Clock(Protocol):
 class SystemClock:
     """The clock of the operating system."""
 
-    def now(self) -> float:
-        """Seconds since 1970-01-01 UTC."""
-        return time.time()
+    # The function itself, without one of ours around it: every message asks for the time three times.
+    now = staticmethod(time.time)
 
     async def sleep(self, seconds: float) -> None:
         """Wait that long, without blocking anybody."""

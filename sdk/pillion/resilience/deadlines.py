@@ -21,15 +21,15 @@ class Deadlines:
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._tokens = count()
-        self._entries: dict[int, tuple[float, Callable[[], None]]] = {}
+        self._entries: dict[int, tuple[float, Callable[..., None], tuple[object, ...]]] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._next = float("inf")
 
-    def after(self, seconds: float, expire: Callable[[], None]) -> int:
-        """Call ``expire`` when these seconds have passed; the token takes it back."""
+    def after(self, seconds: float, expire: Callable[..., None], *arguments: object) -> int:
+        """Call ``expire`` with the arguments when these seconds have passed; the token takes it back."""
         due = monotonic() + seconds
         token = next(self._tokens)
-        self._entries[token] = (due, expire)
+        self._entries[token] = (due, expire, arguments)
         if due < self._next:
             self._schedule(due)
         return token
@@ -55,12 +55,12 @@ class Deadlines:
         self._timer = None
         self._next = float("inf")
         now = monotonic() + _RESOLUTION
-        expired = [token for token, (due, _) in self._entries.items() if due <= now]
+        expired = [token for token, (due, _, _) in self._entries.items() if due <= now]
         for token in expired:
             entry = self._entries.pop(token, None)
             if entry is not None:
-                entry[1]()
+                entry[1](*entry[2])
         if self._entries:
-            earliest = min(due for due, _ in self._entries.values())
+            earliest = min(due for due, _, _ in self._entries.values())
             if earliest < self._next:
                 self._schedule(earliest)

@@ -18,6 +18,9 @@ J = TypeVar("J")
 class Workers(Generic[J]):
     """Handles jobs in the order they were put, at most ``limit`` at once.
 
+    Attributes:
+        jobs: those that no worker has begun.
+
     Args:
         handle: does one job; it must not raise.
         limit: how many jobs are in hand at once, at most.
@@ -26,21 +29,22 @@ class Workers(Generic[J]):
     def __init__(self, handle: Callable[[J], Awaitable[None]], limit: int) -> None:
         self._handle = handle
         self._limit = limit
-        self._jobs: deque[J] = deque()
+        self.jobs: deque[J] = deque()
+        self._context = copy_context()
         self._idle: list[asyncio.Future[None]] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._waking = False
 
     def put(self, job: J) -> None:
         """Add a job to the end of the queue."""
-        self._jobs.append(job)
+        self.jobs.append(job)
         if not self._waking:
             self._wake()
 
     @property
     def waiting(self) -> int:
         """How many jobs no worker has begun."""
-        return len(self._jobs)
+        return len(self.jobs)
 
     async def close(self) -> None:
         """Cancel all workers, whatever they are doing."""
@@ -48,7 +52,7 @@ class Workers(Generic[J]):
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        self._jobs.clear()
+        self.jobs.clear()
         self._idle.clear()
 
     def _wake(self) -> None:
@@ -57,18 +61,19 @@ class Workers(Generic[J]):
             self._idle.pop().set_result(None)
         elif len(self._tasks) < self._limit:
             self._waking = True
-            task = asyncio.get_running_loop().create_task(self._work())
+            # Not in the context of whoever put the job: its variables are none of this job's business.
+            task = asyncio.get_running_loop().create_task(self._work(), context=self._context.copy())
             self._tasks.add(task)
             task.add_done_callback(self._left)
 
     def _left(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
-        if self._jobs and not self._waking and not task.cancelled():
+        if self.jobs and not self._waking and not task.cancelled():
             self._wake()
 
     async def _work(self) -> None:
-        jobs, handle = self._jobs, self._handle
-        clean = copy_context()
+        jobs, handle = self.jobs, self._handle
+        loop, clean = asyncio.get_running_loop(), copy_context()
         self._waking = False
         while True:
             while jobs:
@@ -78,10 +83,7 @@ class Workers(Generic[J]):
                 await handle(job)
                 if copy_context() != clean:
                     return
-            await self._rest()
-
-    async def _rest(self) -> None:
-        woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._idle.append(woken)
-        await woken
-        self._waking = False
+            woken = loop.create_future()
+            self._idle.append(woken)
+            await woken
+            self._waking = False

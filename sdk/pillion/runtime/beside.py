@@ -10,9 +10,10 @@ from pillion.bridges.dapr.bridge import DaprBridge, DaprOptions
 from pillion.ports.clock import SystemClock
 from pillion.ports.store import ConfigurationStore, SecretStore, StateStore
 from pillion.runtime.environment import service_configs
-from pillion.runtime.host import Host
+from pillion.runtime.host import Host, host_name
 from pillion.runtime.settings import HostSettings
 from pillion.runtime.stores import CONFIGURATION, SECRETS, Stores
+from pillion.service.guard import Guard
 from pillion.service.service import Service
 from pillion.sidecar.channel import SidecarChannel
 from pillion.sidecar.conflicts import refuse_conflict
@@ -22,9 +23,19 @@ from pillion.telemetry.logs import host_logger
 
 
 def host_beside_sidecar(
-    services: list[Service[Any, Any]], settings: HostSettings, environ: Mapping[str, str]
+    services: list[Service[Any, Any]],
+    settings: HostSettings,
+    environ: Mapping[str, str],
+    *,
+    guards: Mapping[str, Guard] | None = None,
 ) -> Host:
     """A host that reaches everything through the sidecar which the environment names.
+
+    Args:
+        services: what to run.
+        settings: how this process runs.
+        environ: the environment, with Dapr's variables.
+        guards: replacements by guard name, for tests.
 
     Raises:
         ConfigurationError: the environment is not valid, or packages are installed that break Dapr's.
@@ -32,7 +43,7 @@ def host_beside_sidecar(
     """
     refuse_conflict()
     sidecar = SidecarSettings.from_environment(environ)
-    app = settings.app or sidecar.app_id or services[0].name
+    app = settings.app or sidecar.app_id or host_name(services)
     port = sidecar.app_port if settings.port is None else settings.port
     settings = settings.model_copy(update={"app": app, "port": port or 0})
     channel = SidecarChannel(sidecar)
@@ -44,6 +55,7 @@ def host_beside_sidecar(
         stores=dapr_stores(channel, bridge),
         settings=settings,
         configs=service_configs(services, settings.config_file),
+        guards=guards,
     )
 
 

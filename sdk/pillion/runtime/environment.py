@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -14,6 +14,8 @@ from pillion.errors import ConfigurationError
 from pillion.runtime.settings import HostSettings
 from pillion.service.service import Service
 
+M = TypeVar("M", bound=BaseModel)
+
 
 def host_settings(**given: Any) -> HostSettings:
     """The host's settings from ``PILLION_…`` variables; what is given and not None wins.
@@ -21,9 +23,17 @@ def host_settings(**given: Any) -> HostSettings:
     Raises:
         ConfigurationError: a value is not valid; the text names the variable.
     """
-    found = _from_environment(HostSettings, "PILLION_")
+    return settings(HostSettings, "PILLION_", **given)
+
+
+def settings(model: type[M], prefix: str, **given: Any) -> M:
+    """A model's values from the variables that begin so; what is given and not None wins.
+
+    Raises:
+        ConfigurationError: a value is not valid; the text names the variable.
+    """
     chosen = {name: value for name, value in given.items() if value is not None}
-    return _built(HostSettings, {**found, **chosen}, "PILLION_")
+    return _built(model, {**_from_environment(model, prefix), **chosen}, prefix)
 
 
 def service_configs(services: Iterable[Service[Any, Any]], config_file: Path | None) -> dict[str, BaseModel]:
@@ -61,7 +71,7 @@ def _from_environment(model: type[BaseModel], prefix: str) -> dict[str, Any]:
         raise ConfigurationError(f"{prefix}…: {error.__cause__ or error}") from None
 
 
-def _built(model: type[Any], values: Mapping[str, Any], prefix: str) -> Any:
+def _built(model: type[M], values: Mapping[str, Any], prefix: str) -> M:
     try:
         return model(**values)
     except ValidationError as error:

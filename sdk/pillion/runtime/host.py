@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from pydantic import BaseModel
 
-from pillion.errors import Unavailable
+from pillion.errors import DeclarationError, Unavailable
 from pillion.pipeline.facilities import Facilities
 from pillion.pipeline.inbound import routes
 from pillion.pipeline.outbound import Cause, Outbound
@@ -20,7 +20,7 @@ from pillion.resilience.deadlines import Deadlines
 from pillion.runtime.provisions import ServiceProvisions
 from pillion.runtime.settings import HostSettings
 from pillion.runtime.stores import OpenStores, Stores
-from pillion.service.catalog import check
+from pillion.service.check import check
 from pillion.service.command import Command
 from pillion.service.event import Event
 from pillion.service.guard import Guard
@@ -47,7 +47,8 @@ class Host:
     the ``host`` test fixture do.
 
     Args:
-        services: what to run; several versions of one service are several services.
+        services: what to run; several versions of one service are several services. None at all makes a host that only
+            calls others, as a gateway beside its own sidecar does; it needs a name, ``settings.app``.
         bridge: moves the messages.
         channel: answers what comes to the process's port besides health; the Dapr bridge has one.
         stores: makes the stores.
@@ -78,14 +79,14 @@ class Host:
     ) -> None:
         self.services: Sequence[Service[Any, Any]] = services
         self.settings = settings or HostSettings()
-        self.app = self.settings.app or (services[0].name if len({s.name for s in services}) == 1 else "app")
+        self.app = self.settings.app or host_name(services)
         self.warnings = check(services)
         self.bridge = bridge
         provider = tracer_provider or Instrumented.provider
         self.tracer = None if provider is None else _tracer(provider)
         self._wire = bridge if self.tracer is None else _traced(bridge, self.tracer)
         self.port: int | None = None
-        self._channel = channel
+        self.channel = channel
         self._stores = stores if self.tracer is None else stores.traced(self.tracer)
         self._configs = configs or {}
         self._guards = guards or {}
@@ -173,7 +174,7 @@ class Host:
 
     async def _start(self) -> None:
         facilities = self._facilities()
-        provisions = [ServiceProvisions(service, self._config(service)) for service in self.services]
+        provisions = [ServiceProvisions(service, self._config(service), self.app) for service in self.services]
         self.bridge.bind([route for of in provisions for route in routes(of.service, of, facilities)])
         # The port comes first: a sidecar waits for it, and probes want an answer while the rest is still starting.
         await self._listen()
@@ -187,12 +188,12 @@ class Host:
 
     async def _listen(self) -> None:
         port = self.settings.port
-        if port is None and self._channel is None:
+        if port is None and self.channel is None:
             return
         # The HTTP server costs import time that a host without a port need not pay.
         from pillion.runtime.listener import Listener  # noqa: PLC0415
 
-        listener = Listener(self.settings.host, port or 0, self.problems, self._channel, self.settings.max_body_bytes)
+        listener = Listener(self.settings.host, port or 0, self.problems, self.channel, self.settings.max_body_bytes)
         self._stack.push_async_callback(listener.stop)
         self.port = await listener.start()
 
@@ -213,6 +214,17 @@ class Host:
     def _config(self, service: Service[Any, Any]) -> Any:
         found = self._configs.get(service.group) or self._configs.get(service.name)
         return found if found is not None or service.config is None else service.config()
+
+
+def host_name(services: Sequence[Service[Any, Any]]) -> str:
+    """What a host is called when its settings do not say.
+
+    Raises:
+        DeclarationError: there is no service to name it after.
+    """
+    if not services:
+        raise DeclarationError("a host needs at least one service, or the name of a host that only calls others (app)")
+    return services[0].name if len({service.name for service in services}) == 1 else "app"
 
 
 # OpenTelemetry's API costs import time that a host without tracing need not pay, hence the imports inside.

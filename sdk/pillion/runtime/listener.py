@@ -57,8 +57,8 @@ class Listener:
         """
         listening = bound_socket(self._host, self._port)
         config = uvicorn.Config(
-            self._app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=_STOP_SECONDS,
-            interface="asgi3", proxy_headers=False, server_header=False, date_header=False, backlog=2048, interface="asgi3", proxy_headers=False, ws="none",
+            self._app, log_config=None, log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=_STOP_SECONDS,
+            interface="asgi3", proxy_headers=False, server_header=False, date_header=False, backlog=2048,
         )  # fmt: skip
         self._server = Server(config)
         self._serving = asyncio.get_running_loop().create_task(self._server.serve(sockets=[listening]))

@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 class ServiceProvisions:
     """Everything the runtime opened for one service; implements ``pillion.pipeline.scope.Provisions``."""
 
-    def __init__(self, service: Service[Any, Any], settings: Any) -> None:
+    def __init__(self, service: Service[Any, Any], settings: Any, app: str) -> None:
         self.service = service
+        self._app = app
         self.settings = settings
         self.resources: Any = None
         self._state: StateStore | None = None
@@ -67,5 +68,5 @@ class ServiceProvisions:
         return self._configuration
 
     def log(self, message: Message, address: str) -> FilteringBoundLogger:
-        """A logger that knows service, handler and correlation."""
-        return message_logger(message, address)
+        """A logger that knows app, service, handler and correlation."""
+        return message_logger(message, address, self._app)

@@ -1,36 +1,44 @@
-"""Everything declared, as plain data, and whether it fits together."""
+"""What services offer and use, as plain data: the one model that documents, generators and gateways read."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import fields
+from itertools import chain
 from typing import Any
 
-from pillion.errors import DeclarationError
+from pydantic import TypeAdapter
+
+from pillion.codec.payload import Payload
+from pillion.errors import Failure
 from pillion.service.command import Command
+from pillion.service.contract import Contract
+from pillion.service.entries import (
+    Catalog,
+    CommandEntry,
+    EventEntry,
+    ExposeEntry,
+    FailureEntry,
+    HandlerEntry,
+    Link,
+    ServiceEntry,
+    SubscriptionEntry,
+    TypeEntry,
+)
 from pillion.service.event import Event
 from pillion.service.service import Service
-from pillion.service.subscription import Handler
+from pillion.service.subscription import CommandHandler, Handler, Subscription
 
 
-def check(services: Sequence[Service[Any, Any]]) -> list[str]:
-    """See that these services can run in one process.
-
-    Returns:
-        Warnings, one sentence each: what may be right, but often is not.
+def catalog(declared: Sequence[Service[Any, Any] | Contract]) -> Catalog:
+    """What these services, or contracts without handlers, offer and use.
 
     Raises:
-        DeclarationError: nothing to run, a service twice, or a command without a handler.
+        DeclarationError: pydantic cannot make a schema of a type; the text names the place.
     """
-    if not services:
-        raise DeclarationError("a host needs at least one service")
-    for group, times in Counter(service.group for service in services).items():
-        if times > 1:
-            raise DeclarationError(f"{group} is given {times} times; versions must differ")
-    for service in services:
-        service.check()
-        _compile(service)
-    return [*_undeclared_events(services), *_deprecated(services)]
+    services = tuple(_service(one) for one in declared)
+    known = {address for service in services for address in _addresses(service)}
+    return Catalog(services, tuple(chain.from_iterable(_links(service, known) for service in services)))
 
 
 def handlers(service: Service[Any, Any]) -> Iterable[Handler]:
@@ -39,46 +47,130 @@ def handlers(service: Service[Any, Any]) -> Iterable[Handler]:
     yield from service.subscriptions.values()
 
 
-def _compile(service: Service[Any, Any]) -> None:
-    """Make every validator now, so that a type pydantic cannot handle fails at start and names its place."""
-    for command in service.contract.commands.values():
-        _ = (command.input, command.output)
-    for handler in handlers(service):
-        for called in handler.calls:
-            _ = (called.input, called.output)
-        for event in handler.emits:
-            _ = event.payload
+def _service(declared: Service[Any, Any] | Contract) -> ServiceEntry:
+    service = declared if isinstance(declared, Service) else None
+    contract = declared.contract if isinstance(declared, Service) else declared
+    handled = service.handlers if service else {}
+    return ServiceEntry(
+        group=contract.group,
+        name=contract.name,
+        version=contract.version,
+        description=contract.description,
+        deprecated=contract.deprecated,
+        config=service.config.model_json_schema() if service and service.config else None,
+        state=service.state_component if service else None,
+        commands=tuple(_command(command, handled.get(name)) for name, command in contract.commands.items()),
+        events=tuple(_event(name, event) for name, event in contract.events.items()),
+        subscriptions=tuple(_subscription(*item) for item in service.subscriptions.items()) if service else (),
+    )
 
 
-def _undeclared_events(services: Sequence[Service[Any, Any]]) -> Iterable[str]:
-    """Subscriptions to events of a contract in this process that the contract does not have, or never publishes."""
-    contracts = {service.group: service.contract for service in services}
-    for service in services:
-        for subscription in service.subscriptions.values():
-            contract = contracts.get(_group_of(subscription.event))
-            if contract is not None and not _declares(contract, subscription.event):
-                yield (
-                    f"{subscription.address} waits for {subscription.event.address}, which {contract.group} does not "
-                    "declare; add contract.event(...), or announced=True to the command"
-                )
+def _command(command: Command[Any, Any], handler: CommandHandler | None) -> CommandEntry:
+    return CommandEntry(
+        address=command.address,
+        name=command.name,
+        description=command.description,
+        deprecated=command.deprecated,
+        input=_type(command.input),
+        output=_type(command.output, output=True),
+        failures=tuple(_failure(failure) for failure in command.raises),
+        timeout=command.timeout,
+        emits_result=command.emits_result.address if command.emits_result else None,
+        announced=command.announced,
+        expose=_expose(command),
+        examples=_examples(command.input, command.examples),
+        handler=_handler(handler) if handler else None,
+    )
 
 
-def _declares(contract: Any, event: Event[Any]) -> bool:
-    if event in contract.events.values():
-        return True
-    command, _, outcome = event.address.removeprefix(f"{contract.group}.").partition(".")
-    found = contract.commands.get(command)
-    return found is not None and found.announced and outcome in ("succeeded", "failed")
+def _event(name: str, event: Event[Any]) -> EventEntry:
+    return EventEntry(
+        address=event.address,
+        name=name,
+        description=event.description,
+        deprecated=event.deprecated,
+        topic=event.topic,
+        component=event.component,
+        payload=_type(event.payload),
+        examples=_examples(event.payload, event.examples),
+    )
 
 
-def _group_of(event: Event[Any]) -> str:
-    return ".".join(event.address.split(".")[:2])
+def _subscription(name: str, subscription: Subscription) -> SubscriptionEntry:
+    event, backoff = subscription.event, subscription.retry.backoff
+    return SubscriptionEntry(
+        address=subscription.address,
+        name=name,
+        event=event.address,
+        topic=event.topic,
+        component=event.component,
+        payload=_type(event.payload),
+        raw=event.raw,
+        filtered=subscription.where is not None,
+        rule=subscription.where.rule() if subscription.where is not None else None,
+        attempts=subscription.retry.attempts,
+        backoff=(backoff.first, backoff.last),
+        dead_letter=subscription.dead_letter,
+        broadcast=subscription.broadcast,
+        slow=subscription.slow,
+        handler=_handler(subscription),
+    )
 
 
-def _deprecated(services: Sequence[Service[Any, Any]]) -> Iterable[str]:
-    for service in services:
-        for handler in handlers(service):
-            used_parts: list[Command[Any, Any] | Event[Any]] = [*handler.calls, *handler.emits]
-            for used in used_parts:
-                if used.deprecated:
-                    yield f"{handler.address} uses {used.address}, which is deprecated: {used.deprecated}"
+def _handler(handler: Handler) -> HandlerEntry:
+    return HandlerEntry(
+        calls=tuple(command.address for command in handler.calls),
+        emits=tuple(event.address for event in handler.emits),
+        guards=tuple(guard.name for guard in handler.guards),
+        timeout=handler.timeout,
+        concurrency=handler.concurrency,
+    )
+
+
+def _failure(failure: type[Failure]) -> FailureEntry:
+    return FailureEntry(failure.code, failure.status, failure.title, failure.retryable, failure.json_schema())
+
+
+def _expose(command: Command[Any, Any]) -> ExposeEntry | None:
+    expose = command.expose
+    if expose is None:
+        return None
+    return ExposeEntry(**{field.name: getattr(expose, field.name) for field in fields(ExposeEntry)})
+
+
+def _type(payload: Payload[Any], *, output: bool = False) -> TypeEntry:
+    return TypeEntry(_name(payload.type), payload.json_schema(output=output))
+
+
+def _name(type_: Any) -> str:
+    if type_ is None or type_ is type(None):
+        return "None"
+    return str(type_.__name__) if isinstance(type_, type) and not hasattr(type_, "__origin__") else str(type_)
+
+
+def _examples(payload: Payload[Any], examples: Sequence[Any]) -> tuple[Any, ...]:
+    return tuple(TypeAdapter(payload.type).dump_python(payload.check(example), mode="json") for example in examples)
+
+
+def _addresses(service: ServiceEntry) -> Iterator[str]:
+    yield from (event.address for event in service.events)
+    for command in service.commands:
+        yield command.address
+        if command.announced:
+            yield from (f"{command.address}.succeeded", f"{command.address}.failed")
+
+
+def _links(service: ServiceEntry, known: set[str]) -> Iterator[Link]:
+    for command in service.commands:
+        yield from _uses(command.address, command.handler, known)
+        if command.emits_result:
+            yield Link(command.address, "emits", command.emits_result, command.emits_result in known)
+    for subscription in service.subscriptions:
+        yield Link(subscription.address, "reads", subscription.event, subscription.event in known)
+        yield from _uses(subscription.address, subscription.handler, known)
+
+
+def _uses(address: str, handler: HandlerEntry | None, known: set[str]) -> Iterator[Link]:
+    if handler is not None:
+        yield from (Link(address, "calls", target, target in known) for target in handler.calls)
+        yield from (Link(address, "emits", target, target in known) for target in handler.emits)

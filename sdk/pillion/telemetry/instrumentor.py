@@ -11,7 +11,7 @@ from opentelemetry.trace import get_tracer_provider
 from pillion.telemetry.provider import Instrumented
 
 
-class PillionInstrumentor(BaseInstrumentor):
+class PillionInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # the package ships without types
     """Traces every host that is made while it is on.
 
     ``opentelemetry-instrument pillion run …`` finds it by its entry point; in a program::

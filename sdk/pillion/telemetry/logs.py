@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import logging
+import re
 import sys
+from collections.abc import MutableMapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TextIO
 
 import structlog
+from structlog.stdlib import ProcessorFormatter
+from structlog.tracebacks import ExceptionDictTransformer
 
 from pillion.message import Message
 
 if TYPE_CHECKING:
-    from structlog.typing import FilteringBoundLogger
+    from structlog.typing import FilteringBoundLogger, Processor
 
 Format = Literal["auto", "json", "text"]
 
+_SECRET = re.compile(r"password|passwd|secret|api_?key|authorization|cookie|(^|_)token$|private_?key", re.IGNORECASE)
+
 
 def configure(*, form: Format = "auto", level: str = "info", stream: TextIO | None = None) -> None:
-    """Set structlog up for a process that runs services.
+    """Set up the logs of a process that runs services: structlog's, and those of libraries that use ``logging``.
 
     Args:
         form: ``json`` lines, ``text`` for people, or ``auto``: text on a terminal.
@@ -25,24 +31,60 @@ def configure(*, form: Format = "auto", level: str = "info", stream: TextIO | No
         stream: where to; default standard error.
     """
     target = stream or sys.stderr
-    text = form == "text" or (form == "auto" and target.isatty())
+    least = logging.getLevelNamesMapping()[level.upper()]
+    rendering = _rendering(target, form)
     structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            *_rendering(text=text, colors=text and target.isatty()),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
+        processors=[*_common(), *rendering],
+        wrapper_class=structlog.make_filtering_bound_logger(least),
         logger_factory=structlog.PrintLoggerFactory(target),
         cache_logger_on_first_use=False,
     )
+    handler = logging.StreamHandler(target)
+    handler.setFormatter(
+        ProcessorFormatter(
+            foreign_pre_chain=[structlog.stdlib.add_logger_name, structlog.stdlib.ExtraAdder(), *_common()],
+            processors=[ProcessorFormatter.remove_processors_meta, *rendering],
+        )
+    )
+    logging.basicConfig(level=least, handlers=[handler], force=True)
 
 
-def _rendering(*, text: bool, colors: bool) -> list[Any]:
-    if text:
-        return [structlog.dev.ConsoleRenderer(colors=colors, pad_event_to=28)]
-    return [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+def _common() -> Sequence[Processor]:
+    return (
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _add_span,
+        _hide_secrets,
+    )
+
+
+def _rendering(target: TextIO, form: Format) -> Sequence[Processor]:
+    terminal = target.isatty()
+    if form == "text" or (form == "auto" and terminal):
+        # The default would draw tracebacks with the values of all local variables, secrets among them.
+        plain = structlog.dev.plain_traceback
+        return (structlog.dev.ConsoleRenderer(colors=terminal, pad_event_to=28, exception_formatter=plain),)
+    traceback = structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False))
+    return (traceback, structlog.processors.JSONRenderer())
+
+
+def _add_span(_: Any, __: str, fields: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Ids of the current span. OpenTelemetry is asked only where somebody has loaded it: importing it costs time."""
+    trace = sys.modules.get("opentelemetry.trace")
+    if trace is not None:
+        span = trace.get_current_span().get_span_context()
+        if span.is_valid:
+            fields["trace_id"], fields["span_id"] = f"{span.trace_id:032x}", f"{span.span_id:016x}"
+    return fields
+
+
+def _hide_secrets(_: Any, __: str, fields: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """The last net: a field named like a secret is not written, whoever logs it."""
+    for name in fields:
+        if _SECRET.search(name):
+            fields[name] = "***"
+    return fields
 
 
 def host_logger(app: str) -> FilteringBoundLogger:
@@ -50,7 +92,7 @@ def host_logger(app: str) -> FilteringBoundLogger:
     return structlog.get_logger(app=app)  # type: ignore[no-any-return]
 
 
-def message_logger(message: Message, address: str) -> FilteringBoundLogger:
+def message_logger(message: Message, address: str, app: str) -> FilteringBoundLogger:
     """A logger that knows what is handled, by whom, and the ids that tie it to everything else."""
     ids = {
         "correlation_id": message.correlation_id or message.id,
@@ -59,7 +101,7 @@ def message_logger(message: Message, address: str) -> FilteringBoundLogger:
         "tenant": message.tenant_id,
     }
     known = {name: value for name, value in ids.items() if value}
-    return structlog.get_logger(service=address.rpartition(".")[0], handler=address, **known)  # type: ignore[no-any-return]
+    return structlog.get_logger(app=app, service=address.rpartition(".")[0], handler=address, **known)  # type: ignore[no-any-return]
 
 
 def trace_id(traceparent: str | None) -> str | None:

@@ -12,7 +12,15 @@ from contextlib import contextmanager
 
 from msgspec.structs import replace
 from opentelemetry.context import Context
-from opentelemetry.trace import Span, SpanKind, Status, StatusCode, TracerProvider, get_current_span, set_span_in_context
+from opentelemetry.trace import (
+    Span,
+    SpanKind,
+    Status,
+    StatusCode,
+    TracerProvider,
+    get_current_span,
+    set_span_in_context,
+)
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from opentelemetry.util.types import AttributeValue
 
@@ -94,7 +102,7 @@ class MessageTracer:
 
     @contextmanager
     def serving(self, method: str, route: str, headers: Mapping[str, str]) -> Iterator[Span]:
-        """A server span around an HTTP request, which continues the trace in its headers; calls inside are its children.
+        """A server span around an HTTP request, continuing the trace in its headers; calls inside are its children.
 
         Args:
             method: for example ``POST``.

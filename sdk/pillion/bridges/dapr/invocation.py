@@ -119,9 +119,9 @@ class Invoked:
         )
         reply = await self._reply(message)
         if reply.failure_code is None:
-            data = bytes(reply.data) if reply.data_base64 is None else b64decode(reply.data_base64)
+            data = reply.json if reply.data_base64 is None else b64decode(reply.data_base64)
             return Response(200, data, reply.datacontenttype or JSON, _MARKED)
-        problem = _problem(reply.failure_code, reply.failure_title or "", bytes(reply.data))
+        problem = _problem(reply.failure_code, reply.failure_title or "", reply.json)
         return Response(reply.failure_status or 500, problem, PROBLEM, _MARKED)
 
     async def _reply(self, message: Message) -> Message:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from functools import partial
 
-from pillion.errors import DeadlineExceeded
+from pillion.errors import DeadlineExceeded, Unavailable
 from pillion.message import Message
 from pillion.ports.clock import Clock
 from pillion.resilience.deadlines import Deadlines
@@ -45,7 +45,8 @@ class Pending:
     def close(self) -> None:
         """Give up on all."""
         for waiting in list(self._waiting.values()):
-            waiting.cancel()
+            if not waiting.done():
+                waiting.set_exception(Unavailable(reason="this process is stopping"))
         self._deadlines.close()
 
     def _forget(self, request_id: str, _: object) -> None:

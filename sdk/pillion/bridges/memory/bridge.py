@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from functools import partial
 from uuid import uuid4
 
 from pillion.bridges.memory.broker import MemoryBroker, Topic
-from pillion.bridges.memory.lane import Delivery
+from pillion.bridges.memory.lane import Delivery, Lane
 from pillion.codec.cloudevents import MalformedEvent, decode, encode
 from pillion.codec.raw import raw_event
 from pillion.errors import DeadlineExceeded, UnknownCommand
@@ -79,8 +78,8 @@ class MemoryBridge:
         What is no CloudEvent goes to the dead letters of those who listen, unless they take bare payloads.
         """
         topic = self.broker.topic(component, topic_name)
-        for route in [route for route in self._routes if (route.component, route.topic) == (component, topic_name)]:
-            await self._foreign(topic, route, body)
+        for lane in topic.lanes:
+            await self._foreign(lane, topic_name, body)
 
     async def request(self, topic: str, message: Message) -> Message:
         """Queue a command and wait for its reply; see ``Bridge.request``."""
@@ -127,7 +126,7 @@ class MemoryBridge:
         if message.deadline is None or self._deadlines is None:
             return None
         left = message.deadline.timestamp() - self._clock.now()
-        return self._deadlines.after(left, partial(_expire, reply, message.type))
+        return self._deadlines.after(left, _expire, reply, message.type)
 
     async def _nobody(self, topic: Topic, message: Message, delivery: Delivery) -> None:
         if topic.known:
@@ -135,17 +134,17 @@ class MemoryBridge:
         else:
             await self.broker.keep(topic, message.type, delivery)
 
-    async def _foreign(self, topic: Topic, route: Route, body: bytes) -> None:
+    async def _foreign(self, lane: Lane, topic_name: str, body: bytes) -> None:
+        route = lane.route
         try:
-            message = raw_event(body, route.topic, uuid4().hex) if route.raw else decode(body)
+            message = raw_event(body, topic_name, uuid4().hex) if route.raw else decode(body)
         except MalformedEvent as error:
             if route.dead_letter_topic is not None:
-                letter = malformed(body, route.topic, str(error), route.address)
+                letter = malformed(body, topic_name, str(error), route.address)
                 await self.publish([Outgoing(route.dead_letter_topic, letter)])
             return
-        for lane in topic.takers(message.type):
-            if lane.address == route.address:
-                await self.broker.put_one(lane, Delivery(encode(message), None))
+        if route.raw or lane.type in (None, message.type):
+            await self.broker.put_one(lane, Delivery(encode(message), None))
 
 
 def _expire(reply: asyncio.Future[bytes], where: str) -> None:

@@ -36,6 +36,11 @@ class Topic:
         lanes.remove(lane)
 
     @property
+    def lanes(self) -> Sequence[Lane]:
+        """All who listen."""
+        return [*self.any_type, *(lane for lanes in self.by_type.values() for lane in lanes)]
+
+    @property
     def known(self) -> bool:
         """Whether anybody listens at all."""
         return bool(self.any_type) or any(self.by_type.values())

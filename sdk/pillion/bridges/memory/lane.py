@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from typing import NamedTuple
-
+from msgspec import Struct
 from msgspec.structs import replace
 
 from pillion.codec.cloudevents import decode, encode
@@ -15,7 +14,7 @@ from pillion.ports.bridge import Route
 from pillion.resilience.workers import Workers
 
 
-class Delivery(NamedTuple):
+class Delivery(Struct):
     """An encoded message on its way to a handler, and who waits for the reply."""
 
     body: bytes
@@ -40,6 +39,8 @@ class Lane:
         self._settled = settled
         self._blocked: deque[asyncio.Future[None]] = deque()
         self._workers: Workers[Delivery] = Workers(self._deliver, route.concurrency)
+        self._queue = self._workers.jobs
+        self.put = self._workers.put
 
     def join(self, route: Route) -> None:
         """Another host runs the same handler."""
@@ -51,13 +52,14 @@ class Lane:
         return not self._routes
 
     @property
+    def route(self) -> Route:
+        """The route of its first host; they all have the same."""
+        return self._routes[0]
+
+    @property
     def full(self) -> bool:
         """Whether senders have to wait."""
-        return self._workers.waiting >= self._capacity
-
-    def put(self, delivery: Delivery) -> None:
-        """Queue a delivery."""
-        self._workers.put(delivery)
+        return len(self._queue) >= self._capacity
 
     async def room(self) -> None:
         """Wait until the queue has room; senders go on in the order they came."""
@@ -77,12 +79,17 @@ class Lane:
         if not routes:
             return self._settled()
         route = routes[0] if len(routes) == 1 else self._next()
-        outcome = await route.handle(decode(delivery.body))
-        if type(outcome) is Reply and delivery.reply is not None:
-            if not delivery.reply.done():
-                delivery.reply.set_result(encode(outcome.message))
-        elif isinstance(outcome, Retry):
-            return self._later(delivery, outcome)
+        try:
+            outcome = await route.handle(decode(delivery.body))
+            if type(outcome) is Reply and delivery.reply is not None:
+                if not delivery.reply.done():
+                    delivery.reply.set_result(encode(outcome.message))
+            elif isinstance(outcome, Retry):
+                return self._later(delivery, outcome)
+        except BaseException:
+            # Cut off, or a fault of ours: either way nobody may wait for it any longer.
+            self._settled()
+            raise
         return self._settled()
 
     def _next(self) -> Route:
@@ -93,7 +100,7 @@ class Lane:
         """Deliver again after the wait; until then it counts as unsettled."""
         wait = outcome.after if isinstance(outcome, Retry) and outcome.after is not None else 1.0
         message = decode(delivery.body)
-        again = delivery._replace(body=encode(replace(message, attempt=(message.attempt or 1) + 1)))
+        again = replace(delivery, body=encode(replace(message, attempt=(message.attempt or 1) + 1)))
         asyncio.get_running_loop().call_later(wait, self.put, again)
 
     def _admit(self) -> None:

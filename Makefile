@@ -1,0 +1,60 @@
+# Everything a contributor needs; `make help` lists it. Only Python >= 3.11 and make have to be there.
+PYTHON ?= python3
+PROFILE ?= redis
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run demo run-dapr test test-fast lint format bench dapr lock clean
+
+help:  ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(READY): requirements.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit("pillion needs Python 3.11 or newer, this is " + sys.version) if sys.version_info < (3, 11) else 0'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $@
+
+setup: $(READY)  ## Make .venv with the pinned dependencies and the SDK
+
+run: setup  ## Run the shop in one process, with its gateway on 127.0.0.1:8080
+	@$(BIN)/python -m services.shop
+
+demo: setup  ## Place an order through every service and print each message
+	@$(BIN)/python -m services.demo
+
+run-dapr: setup dapr  ## Run the shop as a process and a sidecar per service (PROFILE=redis or rabbitmq)
+	@mkdir -p data
+	@$(BIN)/pillion dev -f dapr.yaml --profile $(PROFILE)
+
+test: setup  ## Run all tests; those that need a sidecar or a broker skip with the reason
+	$(BIN)/python -m pytest
+
+test-fast: setup  ## Run the tests that need nothing installed
+	$(BIN)/python -m pytest -m "not daprd and not redis and not rabbitmq"
+
+lint: setup  ## Check format, style, types and import layers
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+
+format: setup  ## Put the code in order
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: setup  ## Measure, beside the peers, and write benchmarks/results.json
+	@$(BIN)/python -m benchmarks.run
+
+dapr:  ## Build daprd, placement and scheduler from the pinned Go module (once)
+	@tools/dapr/build
+
+lock:  ## Pin the dependencies anew
+	$(PYTHON) tools/lock.py
+
+clean:  ## Remove what was built
+	rm -rf $(VENV) data .pytest_cache .mypy_cache .ruff_cache .hypothesis

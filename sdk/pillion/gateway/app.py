@@ -1,0 +1,128 @@
+"""The gateway's FastAPI application: every exposed command of some contracts as a route."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from fastapi import FastAPI
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from pillion.errors import DeclarationError
+from pillion.gateway.auth import Authenticator
+from pillion.gateway.binding import Binding
+from pillion.gateway.document import SECURITY, Schemas, operation
+from pillion.gateway.problems import check_members, http_problem
+from pillion.gateway.routes import CORRELATION, CommandRoute, correlation_of
+from pillion.runtime.host import Host
+from pillion.service.command import Command
+from pillion.service.contract import Contract
+from pillion.service.expose import Expose
+from pillion.telemetry.logs import host_logger
+
+if TYPE_CHECKING:
+    from structlog.typing import FilteringBoundLogger
+
+
+def create_app(
+    host: Host,
+    contracts: Iterable[Contract],
+    *,
+    authenticator: Authenticator | None = None,
+    title: str = "Gateway",
+    version: str = "1",
+    description: str = "",
+) -> FastAPI:
+    """A FastAPI application that offers the exposed commands of these contracts.
+
+    Add routes, middleware and what else FastAPI can do to it as to any other; or let ``Gateway`` make and serve it.
+
+    Args:
+        host: calls the commands; their services run in it or elsewhere.
+        contracts: whose commands.
+        authenticator: finds out who asks. Without one, everything that is not ``public`` is refused with 401.
+        title, version, description: of the API documents.
+
+    Raises:
+        DeclarationError: two commands have the same method and path, or an ``expose=`` does not fit its command.
+    """
+    log = host_logger(host.app)
+    app = _Documented(title=title, version=version, description=description)
+    found = [(c, c.expose) for contract in contracts for c in contract.commands.values() if c.expose is not None]
+    _check(found)
+    schemas = Schemas([command for command, _ in found])
+    limit = host.settings.max_body_bytes
+    for command, expose in found:
+        binding = Binding(command, expose, schemas.input(command), schemas.definitions, limit)
+        route = CommandRoute(host, command, expose, binding, authenticator=authenticator, log=log)
+        _add(app, command, expose, route, operation(command, binding, schemas, expose))
+    app.definitions = schemas.definitions
+    app.add_exception_handler(HTTPException, _refused)
+    if authenticator is None:
+        _warn([command for command, expose in found if not expose.public], log)
+    return app
+
+
+class _Documented(FastAPI):
+    """Adds the models to the document, which FastAPI cannot know of: it sees requests go in and responses come out."""
+
+    definitions: dict[str, Any]
+
+    def openapi(self) -> dict[str, Any]:
+        if self.openapi_schema is None:
+            components = super().openapi().setdefault("components", {})
+            components.setdefault("schemas", {}).update(self.definitions)
+            components.setdefault("securitySchemes", {}).update(SECURITY)
+        return super().openapi()
+
+
+def _add(app: FastAPI, command: Command[Any, Any], expose: Expose, route: CommandRoute, extra: dict[str, Any]) -> None:
+    notice = f"**Deprecated**: {command.deprecated}" if command.deprecated else ""
+    app.add_api_route(
+        expose.path,
+        route.respond,
+        methods=[expose.method],
+        status_code=expose.status,
+        response_class=Response,
+        response_model=None,
+        tags=list(expose.tags or (command.service,)),
+        summary=command.name.replace("_", " ").capitalize(),
+        description="\n\n".join(text for text in (command.description, notice) if text),
+        deprecated=bool(command.deprecated) or None,
+        operation_id=command.address.replace(".", "_").replace("-", "_"),
+        openapi_extra=extra,
+    )
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    """The answer for what Starlette refuses: unknown paths and methods."""
+    if not isinstance(error, HTTPException):
+        raise error
+    correlation_id = correlation_of(request)
+    response = http_problem(error.status_code, error.detail, correlation_id, error.headers)
+    response.headers[CORRELATION] = correlation_id
+    return response
+
+
+def _check(found: Iterable[tuple[Command[Any, Any], Expose]]) -> None:
+    taken: dict[tuple[str, str], str] = {}
+    for command, expose in found:
+        where = f"{expose.method} {expose.path}"
+        first = taken.setdefault((expose.method, expose.path), command.address)
+        if first != command.address:
+            raise DeclarationError(
+                f"{command.address} and {first} are both exposed as {where}; change one of the paths"
+            )
+        for failure in command.raises:
+            check_members(failure, command.address)
+
+
+def _warn(secured: list[Command[Any, Any]], log: FilteringBoundLogger) -> None:
+    if secured:
+        log.warning(
+            "secured routes refuse everybody until the gateway can tell who asks; give Gateway an authenticator=, set "
+            "GATEWAY_TOKENS, or declare what anybody may do with Expose(..., public=True)",
+            refused=[command.address for command in secured],
+        )

@@ -1,0 +1,157 @@
+"""Gateway: declares which contracts are offered over HTTP, and serves them while a host runs."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shlex
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, Field, SecretStr
+
+from pillion.errors import DeclarationError
+from pillion.runtime.environment import settings
+from pillion.runtime.host import Host
+from pillion.service.command import Command
+from pillion.service.contract import Contract
+from pillion.telemetry.logs import host_logger
+
+if TYPE_CHECKING:
+    from pillion.gateway.auth import Authenticator
+    from pillion.runtime.listener import Server
+
+_STOP_SECONDS = 5
+
+
+class Client(BaseModel, frozen=True):
+    """Who sends a fixed token.
+
+    Attributes:
+        token: the secret.
+        tenant: on whose data the client works, or None.
+    """
+
+    token: SecretStr
+    tenant: str | None = None
+
+
+class GatewaySettings(BaseModel, frozen=True):
+    """How a gateway is served. Read from ``GATEWAY_…`` variables.
+
+    Attributes:
+        host: address it listens on. Default loopback.
+        port: port it listens on. Default 8080; 0 takes any.
+        tokens: fixed bearer tokens by principal id, for a gateway without an authenticator of its own:
+            ``GATEWAY_TOKENS='{"ada": {"token": "…", "tenant": "acme"}}'``.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8080, ge=0, le=65535)
+    tokens: dict[str, Client] = {}
+
+
+class Gateway:
+    """The public HTTP face of a host: the exposed commands of some contracts. ``pillion run`` serves it.
+
+    Args:
+        contracts: whose exposed commands it offers; their services may run anywhere.
+        authenticator: finds out who asks; default the tokens of its settings. With neither, everything that is not
+            ``public`` is refused.
+        title, version, description: of the API documents at ``/docs``.
+        sample: a public command with an example, shown as a curl line at start.
+        settings: how it is served; default what the environment says.
+
+    Attributes:
+        port: where it listens; None when it does not.
+
+    Raises:
+        DeclarationError: the sample is no public command with an example.
+    """
+
+    def __init__(
+        self,
+        contracts: Sequence[Contract],
+        *,
+        authenticator: Authenticator | None = None,
+        title: str = "Gateway",
+        version: str = "1",
+        description: str = "",
+        sample: Command[Any, Any] | None = None,
+        settings: GatewaySettings | None = None,
+    ) -> None:
+        if sample is not None and not (sample.expose and sample.expose.public and sample.examples):
+            raise DeclarationError(
+                f"{sample.address} is no sample: it needs expose=Expose(..., public=True), examples="
+            )
+        self.contracts = tuple(contracts)
+        self.port: int | None = None
+        self._authenticator = authenticator
+        self._document = {"title": title, "version": version, "description": description}
+        self._sample = sample
+        self._settings = settings
+        self._server: Server | None = None
+        self._serving: asyncio.Task[None] | None = None
+
+    async def start(self, host: Host) -> None:
+        """Serve; requests are answered when it returns.
+
+        Raises:
+            ConfigurationError: the port is taken, or a ``GATEWAY_…`` variable is not valid.
+            DeclarationError: an ``expose=`` does not fit its command.
+        """
+        # FastAPI costs import time, which whoever only declares a gateway need not pay.
+        import uvicorn  # noqa: PLC0415
+
+        from pillion.gateway.app import create_app  # noqa: PLC0415
+        from pillion.runtime.listener import Server, bound_socket  # noqa: PLC0415
+
+        chosen = self._settings or settings(GatewaySettings, "GATEWAY_")
+        app = create_app(host, self.contracts, authenticator=self._authenticator or _tokens(chosen), **self._document)
+        listening = bound_socket(chosen.host, chosen.port)
+        listening.listen(2048)  # from now on connections wait for uvicorn instead of being refused
+        self._server = Server(
+            uvicorn.Config(app, log_config=None, access_log=False, server_header=False, lifespan="off",
+                           timeout_graceful_shutdown=_STOP_SECONDS)
+        )  # fmt: skip
+        self._serving = asyncio.get_running_loop().create_task(self._server.serve(sockets=[listening]))
+        self.port = int(listening.getsockname()[1])
+        self._announce(host, f"http://{chosen.host}:{self.port}")
+
+    async def stop(self) -> None:
+        """Stop serving, after requests in hand are answered. Harmless when it was not started."""
+        if self._server is None or self._serving is None:
+            return
+        self._server.should_exit = True
+        await self._serving
+        self._server = self._serving = self.port = None
+
+    def _announce(self, host: Host, url: str) -> None:
+        log = host_logger(host.app)
+        log.info("gateway listens on %s, API documents at %s/docs", url, url)
+        if self._sample is not None:
+            log.info("try: %s", _curl(self._sample, url))
+
+
+def _tokens(chosen: GatewaySettings) -> Authenticator | None:
+    from pillion.gateway.auth import BearerTokens, Principal  # noqa: PLC0415 - it needs the HTTP framework
+
+    if not chosen.tokens:
+        return None
+    return BearerTokens(
+        {
+            client.token.get_secret_value(): Principal(id=id_, tenant=client.tenant)
+            for id_, client in chosen.tokens.items()
+        }
+    )
+
+
+def _curl(sample: Command[Any, Any], url: str) -> str:
+    from pillion.gateway.document import examples  # noqa: PLC0415 - it needs the HTTP framework
+
+    if sample.expose is None:
+        return ""
+    _, body = next(iter(examples(sample)))
+    # Not --json, which curl knows only since 7.82.
+    words = ["curl", "-X", sample.expose.method, f"{url}{sample.expose.path}", "-H", "content-type: application/json"]
+    return shlex.join([*words, "-d", json.dumps(body)])
