@@ -9,6 +9,7 @@ import time
 from collections.abc import Awaitable, Callable
 
 import structlog
+
 from benchmarks.models import Order, Quote, order, quote
 from pillion.bridges.memory.bridge import MemoryBridge
 from pillion.runtime.host import Host
@@ -85,7 +86,7 @@ async def _per_second(call: Call, in_flight: int) -> float:
 
 
 def measure() -> dict[str, float]:
-    """Measure and print; ``per_second`` is the best of all, ``of_floor`` with one call in flight; both of the best rounds."""
+    """Measure and print. Best rounds count; ``per_second`` is the best of all, ``of_floor`` with one call in flight."""
     best = {count: [max(of) for of in zip(*pairs, strict=True)] for count, pairs in asyncio.run(rates()).items()}
     print("memory bridge: command round trips per second, beside a bare asyncio queue and future")
     for count, (ours, floor) in best.items():

@@ -8,22 +8,22 @@ from contextlib import asynccontextmanager
 
 from benchmarks.apps.pillion_shop import placed
 from benchmarks.load import Tally, answering
-from benchmarks.models import Order, quote
-from pillion import Context, Service, Setup
+from benchmarks.models import Order
+from pillion import Service, Setup
+
+tally = Tally()
 
 
 @asynccontextmanager
-async def counting(_: Setup) -> AsyncIterator[Tally]:
-    tally = Tally()
+async def reporting(_: Setup) -> AsyncIterator[None]:
     answers = asyncio.create_task(answering(tally.answer))
-    yield tally
+    yield
     answers.cancel()
 
 
-service = Service("billing", resources=counting)
+service = Service("billing", resources=reporting)
 
 
 @service.on(placed)
-async def handle(ctx: Context, order: Order) -> None:
-    quote(order)
-    ctx.resources.add()
+async def handle(_: Order) -> None:
+    tally.add()

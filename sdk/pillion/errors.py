@@ -7,7 +7,7 @@ build or run the service that something has to change.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Self, dataclass_transform, get_type_hints
+from typing import TYPE_CHECKING, Any, ClassVar, Self, dataclass_transform, get_type_hints
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError, create_model
 from typing_extensions import TypedDict
@@ -111,11 +111,17 @@ class Failure(PillionError):
         if not 400 <= cls.status <= 599:
             raise DeclarationError(f"{cls.__qualname__}: status {cls.status} is no error; use an HTTP status 400-599")
 
-    def __init__(self, **fields: Any) -> None:
-        values = self._adapter().validate_python(fields)
-        for name in self._names():
-            setattr(self, name, getattr(values, name))
-        super().__init__(self._sentence())
+    if TYPE_CHECKING:
+        # A subclass's fields are its parameters. With **fields here, mypy finds no common type for [A, B] in raises=.
+        def __init__(self) -> None: ...
+
+    else:
+
+        def __init__(self, **fields: Any) -> None:
+            values = self._adapter().validate_python(fields)
+            for name in self._names():
+                setattr(self, name, getattr(values, name))
+            super().__init__(self._sentence())
 
     @property
     def data(self) -> dict[str, Any]:

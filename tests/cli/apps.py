@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 from pydantic import BaseModel
 
 from pillion.context import Context
@@ -10,7 +13,7 @@ from pillion.outcome import Retry
 from pillion.service.contract import Contract
 from pillion.service.expose import Expose
 from pillion.service.filter import exact, matching
-from pillion.service.service import Service
+from pillion.service.service import Service, Setup
 
 
 class Greet(BaseModel):
@@ -87,3 +90,16 @@ caller = Service("caller")
 @caller.command(calls=[hello], deprecated="call greeter yourself")
 async def pass_on(ctx: Context, request: Greet) -> str:
     return await ctx.call(hello, request)
+
+
+@asynccontextmanager
+async def no_database(_: Setup) -> AsyncIterator[None]:
+    raise RuntimeError("no database")
+    yield
+
+
+broken = Service("broken", resources=no_database)
+
+
+@broken.command
+async def act(_: int) -> None: ...

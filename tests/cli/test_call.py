@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from click.shell_completion import ShellComplete
 
+from pillion.cli.main import main
 from pillion.sidecar.ports import free_port
 from tests.cli.apps import greeter
 from tests.cli.invoking import invoke, run
@@ -112,6 +114,20 @@ class TestUsage:
         result = invoke("call", "greeter.hello", '"Ada"', DAPR_HTTP_PORT=str(port))
         assert result.exit_code == 2
         assert f"no answer from the sidecar at http://127.0.0.1:{port}" in result.stderr
+
+    def test_a_service_that_cannot_start_is_told(self) -> None:
+        result = invoke("call", "broken.act", "1", "--app", "tests.cli.apps:broken")
+        assert result.exit_code == 2
+        assert "broken could not start: RuntimeError: no database" in result.stderr
+
+    def test_the_shell_completes_commands_of_the_app(self) -> None:
+        completer = ShellComplete(main, {}, "pillion", "_PILLION_COMPLETE")
+        found = completer.get_completions(["call", *BOTH], "greeter.v1.h")
+        assert [item.value for item in found] == ["greeter.v1.hello"]
+
+    def test_the_shell_completes_nothing_for_a_broken_app(self) -> None:
+        completer = ShellComplete(main, {}, "pillion", "_PILLION_COMPLETE")
+        assert completer.get_completions(["call", "--app", "absent:absent"], "g") == []
 
     def test_help_teaches_by_examples(self) -> None:
         assert invoke("call", "--help").stdout.count("pillion call") >= 3

@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import asyncio
 
+from click.shell_completion import ShellComplete
 from pydantic import BaseModel
 
+from pillion.cli.main import main
 from pillion.service.service import Service
 from tests.cli.apps import greeted
 from tests.cli.invoking import invoke, run
@@ -53,6 +55,12 @@ def test_without_app_and_sidecar_both_ways_on_are_named() -> None:
     assert result.exit_code == 2
     assert "--app" in result.stderr
     assert "--sidecar-port" in result.stderr
+
+
+def test_the_shell_completes_events_of_the_app() -> None:
+    completer = ShellComplete(main, {}, "pillion", "_PILLION_COMPLETE")
+    found = completer.get_completions(["emit", *APP], "")
+    assert [item.value for item in found] == ["log.v1.noted", "greeter.v1.greeted"]
 
 
 def test_help_teaches_by_examples() -> None:

@@ -15,14 +15,13 @@ from pillion.gateway.face import Gateway, GatewaySettings
 from pillion.runtime.embedded import memory_stores
 from pillion.runtime.host import Host
 from pillion.runtime.settings import HostSettings
-from pillion.service.contract import Contract
 from pillion.service.expose import Expose
 from pillion.service.service import Service
 
 greeter = Service("greeter")
 
 
-@greeter.command(expose=Expose("POST", "/greet", public=True), examples=["Ada"])
+@greeter.command(expose=Expose("POST", "/greet", public=True))
 async def hello(name: str) -> str:
     return f"Hello, {name}!"
 
@@ -106,17 +105,18 @@ async def test_port_and_tokens_come_from_the_environment(monkeypatch: pytest.Mon
         await gateway.stop()
 
 
-async def test_the_sample_is_shown_as_a_curl_line(capsys: pytest.CaptureFixture[str]) -> None:
-    gateway = Gateway([greeter.contract], sample=hello, settings=GatewaySettings(port=0))
-    async with caller() as host:
+async def test_it_says_whether_its_host_is_ready() -> None:
+    gateway = Gateway([greeter.contract], settings=GatewaySettings(port=0))
+    async with Host(greeter, bridge=MemoryBridge(), stores=memory_stores()) as host, ClientSession() as session:
         await gateway.start(host)
-        port = gateway.port
+        url = f"http://127.0.0.1:{gateway.port}"
+        assert (await session.get(f"{url}/healthz")).status == 200
+        assert (await session.get(f"{url}/readyz")).status == 200
+        await host.stop()
+        response = await session.get(f"{url}/readyz")
+        assert (response.status, await response.json()) == (
+            503,
+            {"status": "not ready", "problems": ["the host is starting or stopping"]},
+        )
+        assert (await session.get(f"{url}/healthz")).status == 200
         await gateway.stop()
-    shown = capsys.readouterr().out
-    assert f"curl -X POST http://127.0.0.1:{port}/greet -H 'content-type: application/json' -d '\"Ada\"'" in shown
-
-
-def test_a_sample_has_to_be_public() -> None:
-    contract = Contract("shop")
-    with pytest.raises(DeclarationError, match=r"shop\.v1\.place is no sample"):
-        Gateway([contract], sample=contract.command("place", str, expose=Expose("POST", "/orders")))

@@ -48,7 +48,7 @@ def find_command(address: Address, services: Iterable[Service[Any, Any]]) -> Com
     Raises:
         ConfigurationError: there is none; the text says which there are.
     """
-    known = {command.address: command for service in services for command in service.contract.commands.values()}
+    known = known_commands(services)
     return known[_find(address, known)]
 
 
@@ -60,6 +60,11 @@ def find_event(text: str, services: Iterable[Service[Any, Any]]) -> Event[Any]:
     """
     known = known_events(services)
     return known[text if text in known else _find(Address.parse(text), known)]
+
+
+def known_commands(services: Iterable[Service[Any, Any]]) -> dict[str, Command[Any, Any]]:
+    """Every command of these services, by address."""
+    return {command.address: command for service in services for command in service.contract.commands.values()}
 
 
 def known_events(services: Iterable[Service[Any, Any]]) -> dict[str, Event[Any]]:

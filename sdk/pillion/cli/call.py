@@ -14,7 +14,7 @@ import click
 from pillion.bridges.dapr.invocation import Invoker
 from pillion.cli.address import Address, find_command
 from pillion.cli.failure import Refusal
-from pillion.cli.inprocess import APP, PROFILE, embedded, load_services
+from pillion.cli.inprocess import APP, PROFILE, complete_command, embedded, load_services
 from pillion.cli.outside import PRINCIPAL, SIDECAR_PORT, TENANT, message, sidecar
 from pillion.cli.payload import pretty, read_json, read_payload
 from pillion.errors import Failure
@@ -28,7 +28,7 @@ _SECONDS = 30.0
 
 
 @click.command(name="call")
-@click.argument("address", metavar="SERVICE[.vN].COMMAND")
+@click.argument("address", metavar="SERVICE[.vN].COMMAND", shell_complete=complete_command)
 @click.argument("payload", metavar="[JSON|-|@FILE]", default="null")
 @APP
 @PROFILE

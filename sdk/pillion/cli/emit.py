@@ -11,7 +11,7 @@ import click
 from pillion.bridges.dapr.publisher import Publisher
 from pillion.cli.address import Address, find_event
 from pillion.cli.failure import Refusal
-from pillion.cli.inprocess import APP, PROFILE, embedded, load_services, until_quiet
+from pillion.cli.inprocess import APP, PROFILE, complete_event, embedded, load_services, until_quiet
 from pillion.cli.outside import PRINCIPAL, SIDECAR_PORT, TENANT, message, sidecar
 from pillion.cli.payload import read_json, read_payload
 from pillion.cli.story import Story
@@ -23,7 +23,7 @@ from pillion.telemetry.logs import configure
 
 
 @click.command(name="emit")
-@click.argument("address", metavar="SERVICE[.vN].EVENT")
+@click.argument("address", metavar="SERVICE[.vN].EVENT", shell_complete=complete_event)
 @click.argument("payload", metavar="[JSON|-|@FILE]", default="null")
 @APP
 @PROFILE

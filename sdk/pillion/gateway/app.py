@@ -35,7 +35,7 @@ def create_app(
     version: str = "1",
     description: str = "",
 ) -> FastAPI:
-    """A FastAPI application that offers the exposed commands of these contracts.
+    """A FastAPI application that offers the exposed commands of these contracts, ``/healthz`` and ``/readyz``.
 
     Add routes, middleware and what else FastAPI can do to it as to any other; or let ``Gateway`` make and serve it.
 
@@ -59,6 +59,7 @@ def create_app(
         route = CommandRoute(host, command, expose, binding, authenticator=authenticator, log=log)
         _add(app, command, expose, route, operation(command, binding, schemas, expose))
     app.definitions = schemas.definitions
+    _add_health(app, host)
     app.add_exception_handler(HTTPException, _refused)
     if authenticator is None:
         _warn([command for command, expose in found if not expose.public], log)
@@ -94,6 +95,19 @@ def _add(app: FastAPI, command: Command[Any, Any], expose: Expose, route: Comman
         operation_id=command.address.replace(".", "_").replace("-", "_"),
         openapi_extra=extra,
     )
+
+
+def _add_health(app: FastAPI, host: Host) -> None:
+    async def alive() -> dict[str, str]:
+        return {"status": "alive"}
+
+    async def ready(response: Response) -> dict[str, Any]:
+        problems = await host.problems()
+        response.status_code = 503 if problems else 200
+        return {"status": "not ready" if problems else "ready", "problems": list(problems)}
+
+    app.add_api_route("/healthz", alive, include_in_schema=False)
+    app.add_api_route("/readyz", ready, include_in_schema=False)
 
 
 async def _refused(request: Request, error: Exception) -> Response:

@@ -87,19 +87,19 @@ def _body(command: Command[Any, Any], binding: Binding, schemas: Schemas) -> dic
     schema = schemas.input(command) if not taken else binding.remaining
     content: dict[str, Any] = {"schema": schema}
     if command.examples:
-        content["examples"] = {str(number): {"value": example} for number, example in examples(command, taken)}
+        content["examples"] = dict(_examples(command, taken))
     required = not taken or bool(schema.get("required"))
     return {"required": required, "content": {"application/json": content}}
 
 
-def examples(command: Command[Any, Any], taken: Iterable[str] = ()) -> Iterable[tuple[int, Any]]:
-    """The command's examples as JSON values, numbered from 1, without the fields that do not come from the body."""
+def _examples(command: Command[Any, Any], taken: Iterable[str]) -> Iterable[tuple[str, Any]]:
+    """The command's examples, without the fields that do not come from the body."""
     adapter: TypeAdapter[Any] = TypeAdapter(command.input_type)
     for number, example in enumerate(command.examples, 1):
         value = adapter.dump_python(adapter.validate_python(example), mode="json", by_alias=True)
         if isinstance(value, Mapping):
             value = {name: item for name, item in value.items() if name not in taken}
-        yield number, value
+        yield str(number), {"value": value}
 
 
 def _responses(command: Command[Any, Any], schemas: Schemas, expose: Expose) -> dict[str, Any]:

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import shlex
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, Field, SecretStr
 
-from pillion.errors import DeclarationError
 from pillion.runtime.environment import settings
 from pillion.runtime.host import Host
-from pillion.service.command import Command
 from pillion.service.contract import Contract
 from pillion.telemetry.logs import host_logger
 
@@ -59,14 +55,10 @@ class Gateway:
         authenticator: finds out who asks; default the tokens of its settings. With neither, everything that is not
             ``public`` is refused.
         title, version, description: of the API documents at ``/docs``.
-        sample: a public command with an example, shown as a curl line at start.
         settings: how it is served; default what the environment says.
 
     Attributes:
         port: where it listens; None when it does not.
-
-    Raises:
-        DeclarationError: the sample is no public command with an example.
     """
 
     def __init__(
@@ -77,18 +69,12 @@ class Gateway:
         title: str = "Gateway",
         version: str = "1",
         description: str = "",
-        sample: Command[Any, Any] | None = None,
         settings: GatewaySettings | None = None,
     ) -> None:
-        if sample is not None and not (sample.expose and sample.expose.public and sample.examples):
-            raise DeclarationError(
-                f"{sample.address} is no sample: it needs expose=Expose(..., public=True), examples="
-            )
         self.contracts = tuple(contracts)
         self.port: int | None = None
         self._authenticator = authenticator
         self._document = {"title": title, "version": version, "description": description}
-        self._sample = sample
         self._settings = settings
         self._server: Server | None = None
         self._serving: asyncio.Task[None] | None = None
@@ -116,7 +102,8 @@ class Gateway:
         )  # fmt: skip
         self._serving = asyncio.get_running_loop().create_task(self._server.serve(sockets=[listening]))
         self.port = int(listening.getsockname()[1])
-        self._announce(host, f"http://{chosen.host}:{self.port}")
+        url = f"http://{chosen.host}:{self.port}"
+        host_logger(host.app).info("gateway listens on %s, API documents at %s/docs", url, url)
 
     async def stop(self) -> None:
         """Stop serving, after requests in hand are answered. Harmless when it was not started."""
@@ -125,12 +112,6 @@ class Gateway:
         self._server.should_exit = True
         await self._serving
         self._server = self._serving = self.port = None
-
-    def _announce(self, host: Host, url: str) -> None:
-        log = host_logger(host.app)
-        log.info("gateway listens on %s, API documents at %s/docs", url, url)
-        if self._sample is not None:
-            log.info("try: %s", _curl(self._sample, url))
 
 
 def _tokens(chosen: GatewaySettings) -> Authenticator | None:
@@ -144,14 +125,3 @@ def _tokens(chosen: GatewaySettings) -> Authenticator | None:
             for id_, client in chosen.tokens.items()
         }
     )
-
-
-def _curl(sample: Command[Any, Any], url: str) -> str:
-    from pillion.gateway.document import examples  # noqa: PLC0415 - it needs the HTTP framework
-
-    if sample.expose is None:
-        return ""
-    _, body = next(iter(examples(sample)))
-    # Not --json, which curl knows only since 7.82.
-    words = ["curl", "-X", sample.expose.method, f"{url}{sample.expose.path}", "-H", "content-type: application/json"]
-    return shlex.join([*words, "-d", json.dumps(body)])

@@ -11,7 +11,6 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from pillion.codec.payload import Payload
 from pillion.context import Context
 from pillion.errors import PillionError
 from pillion.outcome import Ack, Outcome, Reply
@@ -50,14 +49,17 @@ def _command(plan: Plan, handler: CommandHandler) -> Step:
     invoke, finish = _invoke(plan), _finish(plan, handler)
     publish, outbound, output = plan.facilities.bridge.publish, plan.outbound, handler.command.output
     events = tuple(_result_events(handler))
-    encode = _encoder(handler.address, output)
+    address, encode = handler.address, output.encode
     replies, done = plan.replies, Ack()
 
     async def execute(context: Context[Any, Any]) -> Outcome:
         result = await invoke(context)
         if finish is not None:
             result = await finish(context, result)
-        body = encode(result)
+        try:
+            body = encode(result)
+        except TypeError as error:
+            raise InvalidOutput(f"{address} answered what its contract does not allow: {error}") from error
         for event in events:
             context._hold(outbound.emit(event, result, context.message, context.message.subject))  # noqa: SLF001
         if context.held:
@@ -71,16 +73,6 @@ def _result_events(handler: CommandHandler) -> list[Any]:
     command = handler.command
     announced = [command.succeeded] if command.announced else []
     return [command.emits_result, *announced] if command.emits_result is not None else announced
-
-
-def _encoder(address: str, output: Payload[Any]) -> Callable[[Any], bytes]:
-    def encode(result: Any) -> bytes:
-        try:
-            return output.encode(result)
-        except TypeError as error:
-            raise InvalidOutput(f"{address} answered what its contract does not allow: {error}") from error
-
-    return encode
 
 
 def _finish(plan: Plan, handler: CommandHandler) -> Callable[[Context[Any, Any], Any], Awaitable[Any]] | None:
@@ -151,5 +143,3 @@ def _context_payload(context: Context[Any, Any]) -> tuple[Any, ...]:
 
 def _payload_context(context: Context[Any, Any]) -> tuple[Any, ...]:
     return (context.payload, context)
-
-

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Coroutine, Generator
 from types import coroutine
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from pillion.context import Context
 from pillion.errors import DeadlineExceeded
@@ -37,7 +37,8 @@ def deadline(plan: Plan, step: Step) -> Step:
             return step(context)
         return within(seconds, deadlines, step(context), address)
 
-    return limited
+    # What ``within`` makes is awaited like any coroutine; only its type says less.
+    return cast("Step", limited)
 
 
 async def _expired() -> Outcome:
@@ -45,9 +46,7 @@ async def _expired() -> Outcome:
 
 
 @coroutine
-def within(
-    seconds: float, deadlines: Deadlines, work: Coroutine[Any, Any, T], address: str
-) -> Generator[Any, Any, T]:
+def within(seconds: float, deadlines: Deadlines, work: Coroutine[Any, Any, T], address: str) -> Generator[Any, Any, T]:
     """Await the work; after ``seconds`` cancel it and raise ``DeadlineExceeded``.
 
     Most handlers that await nothing are done at once; a timer is started only for those that are not. That is why

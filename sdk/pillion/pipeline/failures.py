@@ -7,8 +7,18 @@ from typing import Any
 import msgspec
 from pydantic import ValidationError
 
-from pillion import errors
-from pillion.errors import Failure, InternalError, RemoteFailure
+from pillion.errors import (
+    DeadlineExceeded,
+    Failure,
+    Forbidden,
+    InternalError,
+    InvalidInput,
+    NotFound,
+    RemoteFailure,
+    Unauthenticated,
+    Unavailable,
+    UnknownCommand,
+)
 from pillion.message import Message
 from pillion.service.command import Command, CommandFailed
 
@@ -16,14 +26,14 @@ from pillion.service.command import Command, CommandFailed
 _STANDARD: dict[str, type[Failure]] = {
     failure.code: failure
     for failure in (
-        errors.InvalidInput,
-        errors.Unauthenticated,
-        errors.Forbidden,
-        errors.NotFound,
-        errors.UnknownCommand,
-        errors.DeadlineExceeded,
-        errors.Unavailable,
-        errors.InternalError,
+        InvalidInput,
+        Unauthenticated,
+        Forbidden,
+        NotFound,
+        UnknownCommand,
+        DeadlineExceeded,
+        Unavailable,
+        InternalError,
     )
 }
 _read = msgspec.json.Decoder(dict[str, Any]).decode

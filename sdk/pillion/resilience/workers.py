@@ -23,12 +23,12 @@ class Workers(Generic[J]):
 
     Args:
         handle: does one job; it must not raise.
-        limit: how many jobs are in hand at once, at most.
+        limit: how many jobs are in hand at once, at most; may be changed.
     """
 
     def __init__(self, handle: Callable[[J], Awaitable[None]], limit: int) -> None:
         self._handle = handle
-        self._limit = limit
+        self.limit = limit
         self.jobs: deque[J] = deque()
         self._context = copy_context()
         self._idle: list[asyncio.Future[None]] = []
@@ -59,7 +59,7 @@ class Workers(Generic[J]):
         if self._idle:
             self._waking = True
             self._idle.pop().set_result(None)
-        elif len(self._tasks) < self._limit:
+        elif len(self._tasks) < self.limit:
             self._waking = True
             # Not in the context of whoever put the job: its variables are none of this job's business.
             task = asyncio.get_running_loop().create_task(self._work(), context=self._context.copy())

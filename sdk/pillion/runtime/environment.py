@@ -57,18 +57,25 @@ def _service_config(service: Service[Any, Any], model: type[BaseModel], sections
     prefix = f"{service.name.upper().replace('-', '_')}_"
     if issubclass(model, BaseSettings):
         return _built(model, {}, prefix)
-    section = {**(sections.get(service.name) or {}), **(sections.get(service.group) or {})}
+    section = _merged(sections.get(service.name) or {}, sections.get(service.group) or {})
     return _built(model, _merged(section, _from_environment(model, prefix)), prefix)
 
 
 def _from_environment(model: type[BaseModel], prefix: str) -> dict[str, Any]:
     """What the environment says of the model's fields, nested ones joined by two underscores."""
     config = SettingsConfigDict(env_prefix=prefix, env_nested_delimiter="__", extra="ignore")
-    settings = type(f"{model.__name__}Variables", (model, BaseSettings), {"model_config": config})
+    settings = new_class(
+        f"{model.__name__}Variables",
+        (model, BaseSettings),
+        exec_body=lambda members: members.update(model_config=config),
+    )
     try:
         return EnvSettingsSource(settings)()
     except ValueError as error:
-        raise ConfigurationError(f"{prefix}…: {error.__cause__ or error}") from None
+        # Its text has the field's name in quotes, and no other way to it.
+        _, name, *_ = (*str(error).split('"'), "…")
+        reason = error.__cause__ or error
+        raise ConfigurationError(f"settings are not valid: {prefix}{name.upper()} is no JSON: {reason}") from None
 
 
 def _built(model: type[M], values: Mapping[str, Any], prefix: str) -> M:
@@ -93,6 +100,9 @@ def _sections(path: Path | None) -> Mapping[str, Any]:
         raise ConfigurationError(f"config file {path} is neither YAML nor JSON: {error}") from None
     if not isinstance(found, dict):
         raise ConfigurationError(f"config file {path}: write a section for each service, such as `payments:`")
+    for name, section in found.items():
+        if not isinstance(section, dict | None):
+            raise ConfigurationError(f"config file {path}: {name} is no section; write `name: value` lines below it")
     return found
 
 

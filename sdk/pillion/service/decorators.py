@@ -17,7 +17,7 @@ R = TypeVar("R")
 
 
 class Handles(Protocol[I, O, S, R]):
-    """Decorates a handler of ``I`` that answers ``O``, ``async`` or not, with or without a context."""
+    """Decorates a handler of ``I`` that answers ``O``, ``async`` or not, with or without a context and the payload."""
 
     @overload
     def __call__(self, function: Callable[[I], Coroutine[Any, Any, O]], /) -> Callable[[I], Coroutine[Any, Any, O]]: ...
@@ -26,9 +26,19 @@ class Handles(Protocol[I, O, S, R]):
         self, function: Callable[[Context[S, R], I], Coroutine[Any, Any, O]], /
     ) -> Callable[[Context[S, R], I], Coroutine[Any, Any, O]]: ...
     @overload
+    def __call__(  # type: ignore[overload-overlap]
+        self, function: Callable[[Context[S, R]], Coroutine[Any, Any, O]], /
+    ) -> Callable[[Context[S, R]], Coroutine[Any, Any, O]]: ...
+    @overload
+    def __call__(self, function: Callable[[], Coroutine[Any, Any, O]], /) -> Callable[[], Coroutine[Any, Any, O]]: ...
+    @overload
     def __call__(self, function: Callable[[I], O], /) -> Callable[[I], O]: ...
     @overload
     def __call__(self, function: Callable[[Context[S, R], I], O], /) -> Callable[[Context[S, R], I], O]: ...
+    @overload
+    def __call__(self, function: Callable[[Context[S, R]], O], /) -> Callable[[Context[S, R]], O]: ...
+    @overload
+    def __call__(self, function: Callable[[], O], /) -> Callable[[], O]: ...
 
 
 class Declares(Protocol[S, R]):
@@ -39,7 +49,9 @@ class Declares(Protocol[S, R]):
     @overload
     def __call__(self, function: Callable[[Context[S, R]], Coroutine[Any, Any, O]], /) -> Command[None, O]: ...
     @overload
-    def __call__(self, function: Callable[[I], Coroutine[Any, Any, O]], /) -> Command[I, O]: ...
+    def __call__(  # type: ignore[overload-overlap]
+        self, function: Callable[[Context[S, R]], Coroutine[Any, Any, O]], /
+    ) -> Command[None, O]: ...
     @overload
     def __call__(self, function: Callable[[], Coroutine[Any, Any, O]], /) -> Command[None, O]: ...
     @overload

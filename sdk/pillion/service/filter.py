@@ -68,9 +68,11 @@ class _Attribute(Filter):
     def rule(self) -> str | None:
         if self.name in _UNRULED:
             return None
-        # Without has(), one event that lacks the attribute makes Dapr skip every later rule.
-        test = self.rule_format.format(name=f"event.{self.name}", value=json.dumps(self.value))
-        return f"(has(event.{self.name}) && {test})"
+        # Without has() and type(), an event that lacks the attribute, or has another type there, is an error, and Dapr
+        # then skips every later rule.
+        name = f"event.{self.name}"
+        test = self.rule_format.format(name=name, value=json.dumps(self.value))
+        return f"(has({name}) && type({name}) == string && {test})"
 
 
 @dataclass(frozen=True)

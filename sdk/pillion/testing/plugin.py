@@ -40,7 +40,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture
 def pillion_host() -> HostFactory:
-    """Services for one test, with ``async with pillion_host(service, …) as app``; see ``harness.hosted``."""
+    """What runs services for one test; it is ``pillion.testing.harness.hosted``."""
     from pillion.testing.harness import hosted  # noqa: PLC0415
 
     return hosted

@@ -68,7 +68,8 @@ class MemoryBridge:
                 self._watch(topic_name, message)
             topic = self.broker.topic(component, topic_name)
             delivery = Delivery(encode(message), None)
-            taken = self.broker.offer(topic, message.type, delivery) or await self.broker.put(topic, message.type, delivery)
+            type_ = message.type
+            taken = self.broker.offer(topic, type_, delivery) or await self.broker.put(topic, type_, delivery)
             if not taken and topic_name.endswith(".sends"):
                 await self.broker.keep(topic, message.type, delivery)
 
@@ -90,7 +91,8 @@ class MemoryBridge:
         reply: asyncio.Future[bytes] = self._loop.create_future()
         delivery = Delivery(encode(message), reply)
         found = self.broker.topic(COMPONENT, topic)
-        if not (self.broker.offer(found, message.type, delivery) or await self.broker.put(found, message.type, delivery)):
+        type_ = message.type
+        if not (self.broker.offer(found, type_, delivery) or await self.broker.put(found, type_, delivery)):
             await self._nobody(found, message, delivery)
         token = self._limit(message, reply)
         try:

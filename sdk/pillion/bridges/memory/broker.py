@@ -185,5 +185,3 @@ class MemoryBroker:
     def _key(route: Route, instance: str) -> tuple[str, ...]:
         own = instance if route.broadcast else ""
         return (route.component, route.topic, route.kind.value, route.address, own)
-
-

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
+
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -37,6 +38,8 @@ class Lane:
         self._turn = 0
         self._capacity = capacity
         self._settled = settled
+        self._parked = 0
+        self._closed = False
         self._blocked: deque[asyncio.Future[None]] = deque()
         self._workers: Workers[Delivery] = Workers(self._deliver, route.concurrency)
         self._queue = self._workers.jobs
@@ -45,10 +48,12 @@ class Lane:
     def join(self, route: Route) -> None:
         """Another host runs the same handler."""
         self._routes.append(route)
+        self._workers.limit += route.concurrency
 
     def leave(self, route: Route) -> bool:
         """A host stops; whether it was the last one."""
         self._routes.remove(route)
+        self._workers.limit -= route.concurrency
         return not self._routes
 
     @property
@@ -69,8 +74,13 @@ class Lane:
             await waiter
 
     async def close(self) -> None:
-        """Cancel what is being handled."""
+        """Cancel what is being handled, and forget what waits."""
+        forgotten, self._parked = len(self._queue) + self._parked, 0
+        self._closed = True
+        self._queue.clear()
         await self._workers.close()
+        for _ in range(forgotten):
+            self._settled()
 
     async def _deliver(self, delivery: Delivery) -> None:
         if self._blocked:
@@ -101,7 +111,13 @@ class Lane:
         wait = outcome.after if isinstance(outcome, Retry) and outcome.after is not None else 1.0
         message = decode(delivery.body)
         again = replace(delivery, body=encode(replace(message, attempt=(message.attempt or 1) + 1)))
-        asyncio.get_running_loop().call_later(wait, self.put, again)
+        self._parked += 1
+        asyncio.get_running_loop().call_later(wait, self._again, again)
+
+    def _again(self, delivery: Delivery) -> None:
+        if not self._closed:
+            self._parked -= 1
+            self.put(delivery)
 
     def _admit(self) -> None:
         while self._blocked:
@@ -109,5 +125,3 @@ class Lane:
             if not waiter.done():
                 waiter.set_result(None)
                 return
-
-

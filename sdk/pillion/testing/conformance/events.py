@@ -219,4 +219,3 @@ class Events:
         assert {trace_id(m.traceparent) for m in found} == {TRACE}
         assert [m.subject for m in found] == [None, "key-1", None]
         assert len({m.id for m in found}) == 3
-

@@ -17,7 +17,7 @@ class Refused(Failure):
     code = "refused"
     status = 402
     reason: str
-    limits: list[int] = []
+    limits: tuple[int, ...] = ()
 
 
 class Busy(Failure):
@@ -35,12 +35,12 @@ class Failures:
 
         @service.command(raises=[Refused])
         async def charge(amount: int) -> int:
-            raise Refused(reason=f"{amount} is too much", limits=[1, 2])
+            raise Refused(reason=f"{amount} is too much", limits=(1, 2))
 
         host = await world.start(service)
         with pytest.raises(Refused) as caught:
             await host.call(charge, 5)
-        assert (caught.value.reason, caught.value.limits, caught.value.status) == ("5 is too much", [1, 2], 402)
+        assert (caught.value.reason, caught.value.limits, caught.value.status) == ("5 is too much", (1, 2), 402)
 
     async def test_an_undeclared_failure_is_a_remote_failure_with_its_code(self, world: World) -> None:
         service = Service(world.name("payments"))

@@ -94,7 +94,7 @@ class Filters:
         told, service = contract.event("told", int), Service(world.name("sink"))
 
         def broken(message: Message) -> bool:
-            return message.extensions["region"] == "eu"
+            return bool(message.extensions["region"] == "eu")
 
         @service.on(told, where=matching(broken), dead_letter=False)
         async def pick(ctx: Context, number: int) -> None:

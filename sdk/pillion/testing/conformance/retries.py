@@ -71,7 +71,7 @@ class Retries:
         told, service = contract.event("told", int), Service(world.name("sink"))
 
         @service.on(told, retry=Retry(attempts=2, backoff="60s"))
-        async def fail_once(ctx: Context, number: int) -> None:
+        async def fail_once(number: int) -> None:
             attempts.add(number)
             if len(attempts.items) < 2:
                 raise Retry("not yet", after=0.01)

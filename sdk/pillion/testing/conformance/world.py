@@ -42,9 +42,11 @@ class World(Protocol):
     @property
     def lacks(self) -> frozenset[str]:
         """What this world cannot do."""
+        ...
 
     def name(self, word: str) -> str:
         """A name for a service that no other test uses, made of this word."""
+        ...
 
     async def start(
         self, *services: Service[Any, Any], guards: Mapping[str, Guard] | None = None, drain_seconds: float = 10.0
@@ -53,9 +55,11 @@ class World(Protocol):
 
         Its app id is the service's name. Starting the same service twice makes two instances of one app.
         """
+        ...
 
     async def stop(self, host: Host) -> int:
         """Stop a host the way its platform does; how many messages were cut off."""
+        ...
 
     async def publish_event(self, topic: str, event: bytes) -> None:
         """Publish these bytes as they are, as an application that speaks CloudEvents."""

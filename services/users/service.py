@@ -1,0 +1,63 @@
+"""The users service."""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+from uuid import NAMESPACE_URL, uuid5
+
+from pydantic import BaseModel
+
+from pillion import ConflictError, Context, Service
+from services.users.contract import (
+    EmailTaken,
+    SignedUp,
+    SignUp,
+    User,
+    UserUnknown,
+    Verify,
+    WrongCode,
+    sign_up,
+    signed_up,
+    users,
+    verify,
+)
+
+service = Service(users)
+
+
+class Account(BaseModel):
+    """What is stored: the public part, and what only this service may know."""
+
+    user: User
+    code: str
+
+
+@service.handles(sign_up, emits=[signed_up])
+async def create_account(ctx: Context, request: SignUp) -> User:
+    user = User(user_id=_user_id(request.email), email=request.email, name=request.name)
+    account = Account(user=user, code=secrets.token_urlsafe(16))
+    try:
+        await ctx.state.of(Account).set(user.user_id, account, first_write=True)
+    except ConflictError:
+        raise EmailTaken from None
+    ctx.emit(signed_up, SignedUp(user=user, code=account.code))
+    return user
+
+
+@service.handles(verify)
+async def check_code(ctx: Context, request: Verify) -> User:
+    accounts = ctx.state.of(Account)
+    account = await accounts.get(request.user_id)
+    if account is None:
+        raise UserUnknown(user_id=request.user_id)
+    if not hmac.compare_digest(account.code.encode(), request.code.encode()):
+        raise WrongCode
+    account.user.verified = True
+    await accounts.set(request.user_id, account)
+    return account.user
+
+
+def _user_id(email: str) -> str:
+    """The same for the same address: one write both creates the user and claims the address."""
+    return uuid5(NAMESPACE_URL, f"mailto:{email.lower()}").hex

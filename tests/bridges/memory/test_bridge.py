@@ -1,0 +1,157 @@
+"""What only the memory bridge does: bounded queues, fair turns, and memory that stays flat."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import tracemalloc
+
+import pytest
+
+from pillion import BridgeError, Contract, Host, Service
+from pillion.bridges.memory.bridge import MemoryBridge
+from pillion.bridges.memory.broker import MemoryBroker
+from pillion.message import Message
+from pillion.runtime.settings import HostSettings
+from pillion.runtime.stores import Stores
+
+NO_STORES = Stores(lambda _: None)
+source = Contract("source")
+told = source.event("told", int)
+
+
+def host(service: Service, bridge: MemoryBridge, drain_seconds: float = 5) -> Host:
+    return Host(service, bridge=bridge, stores=NO_STORES, settings=HostSettings(drain_seconds=drain_seconds))
+
+
+async def test_a_sender_waits_while_a_queue_is_full() -> None:
+    gate, heard = asyncio.Event(), list[int]()
+    service = Service("slow")
+
+    @service.on(told, concurrency=1)
+    async def hear(number: int) -> None:
+        await gate.wait()
+        heard.append(number)
+
+    async with host(service, MemoryBridge(MemoryBroker(capacity=2))) as app:
+        sent = list[int]()
+
+        async def send() -> None:
+            for number in range(10):
+                await app.emit(told, number)
+                sent.append(number)
+
+        sending = asyncio.ensure_future(send())
+        await asyncio.wait([sending], timeout=0.05)
+        assert len(sent) == 3  # one in hand, two waiting
+        gate.set()
+        await sending
+    assert heard == list(range(10))
+
+
+async def test_a_sender_that_waited_too_long_is_told() -> None:
+    service = Service("stuck")
+
+    @service.on(told, concurrency=1, timeout=None)
+    async def hear(number: int) -> None:
+        await asyncio.Event().wait()
+
+    async with host(service, MemoryBridge(MemoryBroker(capacity=1, patience=0.02)), drain_seconds=0) as app:
+        # One in hand and one waiting; the worker takes the first as soon as this test waits for anything.
+        await app.emit(told, 1)
+        await asyncio.sleep(0)
+        await app.emit(told, 2)
+        with pytest.raises(BridgeError, match=r"stuck\.v1\.hear: its queue is full and stayed full for 0\.02 s"):
+            await app.emit(told, 3)
+
+
+async def test_hosts_of_one_service_take_turns() -> None:
+    broker, heard = MemoryBroker(), list[str]()
+
+    def build(instance: str) -> Service:
+        service = Service("pair")
+
+        @service.on(told)
+        async def hear(number: int) -> None:
+            heard.append(instance)
+
+        return service
+
+    async with host(build("a"), MemoryBridge(broker)) as app, host(build("b"), MemoryBridge(broker)):
+        for number in range(10):
+            await app.emit(told, number)
+        await broker.quiet()
+        assert (heard.count("a"), heard.count("b")) == (5, 5)
+
+
+async def test_a_host_that_was_cut_off_leaves_a_quiet_broker() -> None:
+    broker, service = MemoryBroker(), Service("stuck")
+    begun = asyncio.Event()
+
+    @service.on(told, concurrency=1, timeout=None)
+    async def hear(number: int) -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    app = host(service, MemoryBridge(broker), drain_seconds=0.01)
+    await app.start()
+    for number in range(3):
+        await app.emit(told, number)
+    await begun.wait()
+    assert await app.stop() == 3
+    async with asyncio.timeout(1):
+        await broker.quiet()
+
+
+async def test_nothing_is_recorded_unless_somebody_watches() -> None:
+    seen: list[tuple[str, Message]] = []
+    service = Service("echo")
+
+    @service.command
+    async def echo(number: int) -> int:
+        return number
+
+    async with host(service, MemoryBridge(watch=lambda topic, message: seen.append((topic, message)))) as app:
+        await app.call(echo, 1)
+    assert [topic for topic, _ in seen] == ["echo.v1.commands", "reply"]
+
+
+@pytest.mark.timeout(120)
+async def test_memory_stays_flat_over_many_messages() -> None:
+    service, heard = Service("counter"), [0]
+
+    @service.on(told)
+    async def count(number: int) -> None:
+        heard[0] += 1
+
+    @service.command
+    async def echo(number: int) -> int:
+        return number
+
+    async def work(app: Host, events: int) -> None:
+        for number in range(events):
+            await app.emit(told, number)
+            if number % 100 == 0:
+                await app.call(echo, number)
+
+    async with host(service, MemoryBridge()) as app:
+        await work(app, 2_000)
+        tracemalloc.start()
+        before, objects = _memory()
+        await work(app, 2_000)
+        tracemalloc.stop()
+        await work(app, 194_000)
+        tracemalloc.start()
+        grown, more = _memory()
+        await work(app, 2_000)
+        after, _ = _memory()
+        tracemalloc.stop()
+    assert heard[0] == 200_000
+    assert more - objects < 200
+    assert after - grown < 100_000
+    assert before >= 0
+
+
+def _memory() -> tuple[int, int]:
+    gc.collect()
+    return tracemalloc.get_traced_memory()[0], len(gc.get_objects())

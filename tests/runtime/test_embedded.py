@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from pillion.errors import ConfigurationError
+from pillion.runtime.embedded import memory_stores, profile_stores
+from pillion.runtime.stores import OpenStores, Stores
+from pillion.secrets import Secrets
+from pillion.state import State
+from pillion.stores.sqlite import SQLiteStateStore
+
+
+def profile(folder: Path, name: str, type_: str, **metadata: Any) -> Path:
+    """A profile with one component more."""
+    spec = {"type": type_, "metadata": [{"name": key, "value": value} for key, value in metadata.items()]}
+    document = {"kind": "Component", "metadata": {"name": name}, "spec": spec}
+    (folder / f"{name}.yaml").write_text(yaml.safe_dump(document))
+    return folder
+
+
+def stores(folder: Path, app: str = "shop", environ: Mapping[str, str] | None = None) -> Stores:
+    return profile_stores(folder, app, environ or {})
+
+
+async def written(found: Stores, component: str) -> None:
+    async with AsyncExitStack() as stack:
+        store = await OpenStores(found, stack).state(component)
+        assert store is not None
+        await State(store).set("key", "value")
+
+
+async def keys(path: Path) -> bool:
+    """Whether ``key`` is there when the store has no prefix of its own."""
+    store = SQLiteStateStore(path)
+    await store.start()
+    try:
+        return bool(await store.get(["shop||key"]))
+    finally:
+        await store.close()
+
+
+async def test_without_a_profile_every_component_is_there() -> None:
+    async with AsyncExitStack() as stack:
+        opened = OpenStores(memory_stores(), stack)
+        assert await opened.state("any-state") is not None
+        assert await opened.secrets() is not None
+        assert await opened.configuration() is not None
+
+
+async def test_a_component_that_the_profile_lacks_is_none(tmp_path: Path) -> None:
+    async with AsyncExitStack() as stack:
+        opened = OpenStores(stores(profile(tmp_path, "orders-state", "state.in-memory")), stack)
+        assert await opened.state("orders-state") is not None
+        assert await opened.state("users-state") is None
+        assert await opened.secrets() is None
+
+
+async def test_sqlite_makes_the_folder_of_its_file(tmp_path: Path) -> None:
+    path = tmp_path / "data" / "deep" / "orders.db"
+    await written(
+        stores(profile(tmp_path, "orders-state", "state.sqlite", connectionString=f"file:{path}?a=b")), "orders-state"
+    )
+    assert path.exists()
+
+
+async def test_sqlite_keys_begin_with_the_app_as_in_dapr(tmp_path: Path) -> None:
+    path = tmp_path / "orders.db"
+    await written(stores(profile(tmp_path, "orders-state", "state.sqlite", connectionString=str(path))), "orders-state")
+    assert await keys(path)
+
+
+async def test_sqlite_without_a_path_is_refused(tmp_path: Path) -> None:
+    found = stores(profile(tmp_path, "orders-state", "state.sqlite"))
+    with pytest.raises(ConfigurationError, match=r"orders-state\.yaml: state\.sqlite needs connectionString"):
+        found.state("orders-state")
+
+
+async def test_secrets_come_from_a_file(tmp_path: Path) -> None:
+    (tmp_path / "secrets.json").write_text('{"smtp": {"password": "hunter2"}}')
+    found = stores(profile(tmp_path, "secrets", "secretstores.local.file", secretsFile=str(tmp_path / "secrets.json")))
+    async with AsyncExitStack() as stack:
+        store = await OpenStores(found, stack).secrets()
+        assert store is not None
+        assert await Secrets(store).get("smtp:password") == "hunter2"
+
+
+async def test_secrets_come_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SHOP_PASSWORD", "hunter2")
+    found = stores(profile(tmp_path, "secrets", "secretstores.local.env", prefix="SHOP_"))
+    async with AsyncExitStack() as stack:
+        store = await OpenStores(found, stack).secrets()
+        assert store is not None
+        assert await Secrets(store).get("PASSWORD") == "hunter2"
+
+
+async def test_configuration_is_there_without_a_component(tmp_path: Path) -> None:
+    async with AsyncExitStack() as stack:
+        store = await OpenStores(stores(tmp_path), stack).configuration()
+        assert store is not None
+
+
+@pytest.mark.parametrize(
+    "type_", ["pubsub.redis", "state.postgresql", "secretstores.hashicorp.vault", "configuration.redis"]
+)
+def test_a_type_that_needs_a_server_names_both_ways_on(tmp_path: Path, type_: str) -> None:
+    profile(tmp_path, "thing", type_)
+    with pytest.raises(ConfigurationError) as raised:
+        stores(tmp_path)
+    for part in ('"thing"', "thing.yaml", type_, "pillion dev", "choose a profile"):
+        assert part in str(raised.value)
+
+
+def test_other_building_blocks_are_left_alone(tmp_path: Path) -> None:
+    stores(profile(profile(tmp_path, "cron", "bindings.cron"), "pubsub", "pubsub.in-memory"))

@@ -1,0 +1,126 @@
+"""A host: starts in order, takes work while it runs, and closes what it opened."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from pydantic import BaseModel
+
+from pillion import ConfigurationError, Context, DeclarationError, Host, InternalError, Service, Setup, Unavailable
+from pillion.bridges.memory.bridge import MemoryBridge
+from pillion.runtime.stores import Stores
+from pillion.stores.memory import MemoryStateStore
+
+NO_STORES = Stores(lambda _: None)
+
+
+class Config(BaseModel):
+    greeting: str = "Hello"
+
+
+def host(*services: Service, stores: Stores = NO_STORES, **options: object) -> Host:
+    return Host(*services, bridge=MemoryBridge(), stores=stores, **options)  # type: ignore[arg-type]
+
+
+async def test_resources_live_from_start_to_stop() -> None:
+    log: list[str] = []
+
+    @asynccontextmanager
+    async def connect(setup: Setup[Config]) -> AsyncIterator[str]:
+        log.append("open")
+        yield setup.settings.greeting
+        log.append("closed")
+
+    service = Service("greeter", config=Config, resources=connect)
+
+    @service.command
+    async def greet(ctx: Context[Config, str], name: str) -> str:
+        return f"{ctx.resources}, {name}"
+
+    async with host(service, configs={"greeter": Config(greeting="Moin")}) as app:
+        assert await app.call(greet, "Ada") == "Moin, Ada"
+        assert log == ["open"]
+    assert log == ["open", "closed"]
+
+
+async def test_what_was_opened_is_closed_when_the_start_fails() -> None:
+    log: list[str] = []
+
+    @asynccontextmanager
+    async def connect(_: Setup) -> AsyncIterator[None]:
+        log.append("open")
+        yield
+        log.append("closed")
+
+    @asynccontextmanager
+    async def refuse(_: Setup) -> AsyncIterator[None]:
+        raise ConnectionError("no database")
+        yield
+
+    app = host(Service("one", resources=connect), Service("two", resources=refuse))
+    with pytest.raises(ConnectionError, match="no database"):
+        await app.start()
+    assert log == ["open", "closed"]
+    assert not app.running
+
+
+async def test_before_start_and_after_stop_it_takes_no_work() -> None:
+    service = Service("greeter")
+
+    @service.command
+    async def greet(name: str) -> str:
+        return name
+
+    app = host(service)
+    with pytest.raises(Unavailable):
+        await app.call(greet, "Ada")
+    assert await app.problems() != ()
+    async with app:
+        assert list(await app.problems()) == []
+    with pytest.raises(Unavailable):
+        await app.call(greet, "Ada")
+    assert await app.stop() == 0
+
+
+async def test_each_service_has_its_own_state_store() -> None:
+    made: dict[str, MemoryStateStore] = {}
+    stores = Stores(lambda name: made.setdefault(name, MemoryStateStore()))
+    one, two = Service("one"), Service("two")
+
+    async def remember(ctx: Context, text: str) -> str | None:
+        before = await ctx.state.get("text", str)
+        await ctx.state.set("text", text)
+        return before
+
+    first, second = one.command(name="remember")(remember), two.command(name="remember")(remember)
+    async with host(one, two, stores=stores) as app:
+        assert await app.call(first, "a") is None
+        assert await app.call(second, "b") is None
+        assert await app.call(first, "c") == "a"
+    assert {"one-state", "two-state"} <= set(made)
+
+
+async def test_a_missing_state_component_is_named_when_it_is_used(capsys: pytest.CaptureFixture[str]) -> None:
+    service, told = Service("forgetful"), list[str]()
+
+    @service.command
+    async def remember(ctx: Context) -> None:
+        try:
+            _ = ctx.state
+        except ConfigurationError as error:
+            told.append(str(error))
+            raise
+
+    async with host(service) as app:
+        with pytest.raises(InternalError):
+            await app.call(remember, None)
+    assert 'has no state component "forgetful-state"' in told[0]
+
+
+def test_a_service_without_a_handler_is_refused_before_anything_runs() -> None:
+    service = Service("empty")
+    service.contract.command("work", int)
+    with pytest.raises(DeclarationError, match=r"empty\.v1: no handler for work"):
+        host(service)

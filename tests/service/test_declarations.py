@@ -1,0 +1,139 @@
+"""Wrong declarations fail with a sentence that names the place."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pillion.context import Context
+from pillion.errors import DeclarationError, Failure
+from pillion.service.contract import Contract
+from pillion.service.service import Service
+from pillion.service.signature import read
+
+if TYPE_CHECKING:
+    from decimal import Decimal
+
+
+def contract() -> Contract:
+    made = Contract("payments")
+    made.command("charge", int, str)
+    made.event("charged", str)
+    return made
+
+
+def test_a_name_is_declared_once() -> None:
+    with pytest.raises(DeclarationError, match=r'payments\.v1: "charge" is declared twice'):
+        contract().event("charge", int)
+
+
+def test_versions_count_from_one() -> None:
+    with pytest.raises(DeclarationError, match="versions count from 1"):
+        Contract("payments", 0)
+
+
+def test_a_timeout_is_positive() -> None:
+    with pytest.raises(DeclarationError, match=r"payments\.v1\.slow: timeout 0"):
+        Contract("payments").command("slow", int, timeout=0)
+
+
+def test_two_failures_have_two_codes() -> None:
+    one = type("One", (Failure,), {"code": "same"})
+    two = type("Two", (Failure,), {"code": "same"})
+    with pytest.raises(DeclarationError, match="same code"):
+        Contract("payments").command("charge", int, raises=[one, two])
+
+
+def test_a_failure_has_an_error_status() -> None:
+    with pytest.raises(DeclarationError, match="Fine: status 200 is no error"):
+        type("Fine", (Failure,), {"status": 200})
+
+
+def answer(payload: int) -> str:
+    return str(payload)
+
+
+def wrong_input(payload: str) -> str:
+    return payload
+
+
+def wrong_result(payload: int) -> int:
+    return payload
+
+
+def two_payloads(one: int, two: int) -> str:
+    return str(one + two)
+
+
+def keyword_only(*, payload: int) -> str:
+    return str(payload)
+
+
+@pytest.mark.parametrize(
+    ("handler", "text"),
+    [
+        (wrong_input, r"wrong_input:\d+: it takes <class 'str'>, but its contract says <class 'int'>"),
+        (wrong_result, r"wrong_result:\d+: it answers <class 'int'>, but its contract says <class 'str'>"),
+        (two_payloads, r"two_payloads:\d+: a handler takes one payload .* this takes \(one, two\)"),
+        (keyword_only, r"keyword_only:\d+: payload: 'int' cannot be filled"),
+    ],
+)
+def test_a_handler_that_does_not_fit_its_command(handler: Any, text: str) -> None:
+    made = contract()
+    with pytest.raises(DeclarationError, match=text):
+        Service(made).handles(made.commands["charge"])(handler)
+
+
+def test_a_command_is_handled_once() -> None:
+    made = contract()
+    service = Service(made)
+    service.handles(made.commands["charge"])(answer)
+    with pytest.raises(DeclarationError, match=r"payments\.v1\.charge is handled already, by .*answer"):
+        service.handles(made.commands["charge"])(answer)
+
+
+def test_a_service_handles_only_its_own_commands() -> None:
+    with pytest.raises(DeclarationError, match=r"payments\.v1\.charge is no command of orders\.v1"):
+        Service("orders").handles(contract().commands["charge"])(answer)
+
+
+def test_an_annotation_that_is_not_there_at_run_time_is_named() -> None:
+    def handler(payload: Decimal) -> None: ...
+
+    with pytest.raises(DeclarationError, match="'Decimal', which is not defined at module level"):
+        read(handler)
+
+
+def test_a_command_without_annotations_is_refused() -> None:
+    with pytest.raises(DeclarationError, match="annotate the payload and the result"):
+        Service("orders").command(lambda payload: payload)
+
+
+def test_a_subscription_answers_nothing() -> None:
+    def handler(payload: str) -> str:
+        return payload
+
+    with pytest.raises(DeclarationError, match="a subscription answers nothing"):
+        Service("orders").on(contract().events["charged"])(handler)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType, reportCallIssue]
+
+
+@pytest.mark.parametrize(
+    ("handler", "takes"),
+    [
+        (lambda: None, (False, False)),
+        (lambda ctx: None, (True, False)),
+        (lambda payload: None, (False, True)),
+        (lambda ctx, payload: None, (True, True)),
+    ],
+)
+def test_what_a_handler_takes(handler: Any, takes: tuple[bool, bool]) -> None:
+    signature = read(handler)
+    assert (signature.takes_context, signature.takes_payload) == takes
+
+
+def test_the_context_is_known_by_its_type_wherever_it_stands() -> None:
+    def handler(payload: int, anything: Context[Any, Any]) -> None: ...
+
+    signature = read(handler)
+    assert (signature.takes_context, signature.context_first, signature.payload) == (True, False, int)
