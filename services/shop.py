@@ -33,4 +33,5 @@ hint = Hint()
 if __name__ == "__main__":
     targets = [f"services.{name}.service:service" for name in SERVICES]
     # What follows on the command line goes to `pillion run`, for example --reload.
-    main(["run", *targets, "services.gateway.service:gateway", "services.shop:hint", *sys.argv[1:]])
+    faces = ["services.gateway.service:gateway", "services.shop:hint"]
+    main(["run", *targets, *faces, "--app", "shop", "--profile", "components/local", *sys.argv[1:]])

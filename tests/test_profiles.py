@@ -16,7 +16,7 @@ from tests.profiles import COMPONENTS, SERVICES, copy_configuration, copy_profil
 from tests.servers import Server, skip
 
 PROFILES = ("local", "redis", "rabbitmq")
-CHANNELS = {"pubsub", "replies", "broadcast"}
+CHANNELS = {"pubsub", "replies", "broadcast", "slow"}
 
 
 def documents(profile: str) -> list[dict[str, Any]]:

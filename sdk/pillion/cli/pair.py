@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -116,6 +117,7 @@ class Pair:
         return {
             "PYTHONUNBUFFERED": "1",  # a log line is to be seen when it is written
             **os.environ,
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",  # `python` is ours
             "APP_ID": self.app_id,
             "APP_CHANNEL_ADDRESS": self.entry.app_address,
             "APP_PROTOCOL": options.app_protocol,

@@ -65,7 +65,7 @@ class FakeSidecar:
         app_id: str,
         app_port: int | None = None,
         *,
-        components: Sequence[str] = ("pubsub", "replies", "broadcast"),
+        components: Sequence[str] = ("pubsub", "replies", "broadcast", "slow"),
         state_stores: Sequence[str] | None = None,
         secrets: Mapping[str, Mapping[str, str]] | None = None,
         configuration: Mapping[str, Mapping[str, str]] | None = None,
