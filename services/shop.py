@@ -34,4 +34,4 @@ if __name__ == "__main__":
     targets = [f"services.{name}.service:service" for name in SERVICES]
     # What follows on the command line goes to `pillion run`, for example --reload.
     faces = ["services.gateway.service:gateway", "services.shop:hint"]
-    main(["run", *targets, *faces, "--app", "shop", "--profile", "components/local", *sys.argv[1:]])
+    main(["run", *targets, *faces, "--app-id", "shop", "--profile", "components/local", *sys.argv[1:]])

@@ -93,6 +93,7 @@ class Retry(Verdict):
         attempts: how many attempts in all, the first included. Default 5.
         backoff: waits between them. Default ``"200ms..5s"``.
         jitter: part of each wait that is random, 0 to 1. Default 0.2.
+        next_attempt: the number of the attempt that is asked for, where pillion knows it.
 
     Raises:
         DeclarationError: when a value is out of its range.
@@ -111,6 +112,7 @@ class Retry(Verdict):
         if attempts < 1 or not 0 <= jitter <= 1 or (after is not None and after < 0):
             raise DeclarationError("Retry: attempts must be at least 1, jitter between 0 and 1, after not negative")
         self.after = after
+        self.next_attempt: int | None = None
         self.attempts = attempts
         self.backoff = Backoff.parse(backoff)
         self.jitter = jitter

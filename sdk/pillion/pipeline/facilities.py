@@ -32,6 +32,7 @@ class Tracer(Protocol):
 
     def handling(self, address: str, kind: Kind, message: Message) -> AbstractContextManager[None]:
         """A span that continues the message's trace and records what is raised inside."""
+        ...
 
 
 class Ids:

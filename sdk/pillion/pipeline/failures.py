@@ -70,3 +70,13 @@ def _remote(reply: Message, code: str, data: dict[str, Any]) -> RemoteFailure:
         remote_title=reply.failure_title or "",
         remote_data=data,
     )
+
+
+def unreadable(command: Command[Any, Any], error: InvalidInput) -> RemoteFailure:
+    """The failure of an answer that does not fit the caller's contract: the peer has another version of it."""
+    return RemoteFailure(
+        remote_code="unreadable_answer",
+        remote_status=502,
+        remote_title=f"the answer of {command.address} does not fit this contract of it",
+        remote_data=error.data,
+    )

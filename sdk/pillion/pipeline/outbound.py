@@ -9,10 +9,10 @@ from typing import Any, TypeVar
 from msgspec import Raw
 
 from pillion.codec.payload import Payload
-from pillion.errors import DeadlineExceeded
+from pillion.errors import DeadlineExceeded, InvalidInput
 from pillion.message import Message
 from pillion.pipeline.facilities import Facilities
-from pillion.pipeline.failures import failure_of
+from pillion.pipeline.failures import failure_of, unreadable
 from pillion.ports.bridge import Outgoing
 from pillion.service.command import Command
 from pillion.service.event import Event
@@ -71,7 +71,10 @@ class Outbound:
         reply = await self._bridge.request(command.topic, message)
         if reply.failure_code is not None:
             raise failure_of(reply, command)
-        return command.output.decode(reply)
+        try:
+            return command.output.decode(reply)
+        except InvalidInput as error:
+            raise unreadable(command, error) from None
 
     def send(self, command: Command[I, Any], payload: I, cause: Message | Cause, key: str | None) -> Outgoing:
         """The message that asks for a command without waiting for its answer."""

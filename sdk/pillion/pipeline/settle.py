@@ -61,7 +61,7 @@ class _Attempts:
             message = replace(message, attempt=attempt + 1)
             wait = self._wait(outcome, attempt)
             if waited + wait > LONGEST_WAIT:
-                return message, _later(outcome, wait)
+                return message, _later(outcome, wait, attempt + 1)
             self._log.warning(
                 "trying again", handler=self._address, message_id=message.id, attempt=attempt + 1,
                 wait_seconds=round(wait, 3), reason=outcome.reason,
@@ -124,7 +124,8 @@ def _exhausted(outcome: Retry, attempts: int) -> DeadLetter:
     return verdict
 
 
-def _later(outcome: Retry, wait: float) -> Retry:
+def _later(outcome: Retry, wait: float, attempt: int) -> Retry:
     verdict = Retry(outcome.reason, after=wait)
+    verdict.next_attempt = attempt
     verdict.__cause__ = outcome.__cause__
     return verdict

@@ -65,13 +65,13 @@ def _service_config(service: Service[Any, Any], model: type[BaseModel], sections
 def _from_environment(model: type[BaseModel], prefix: str) -> dict[str, Any]:
     """What the environment says of the model's fields, nested ones joined by two underscores."""
     config = SettingsConfigDict(env_prefix=prefix, env_nested_delimiter="__", extra="ignore")
-    settings = new_class(
+    variables = new_class(
         f"{model.__name__}Variables",
         (model, BaseSettings),
         exec_body=lambda members: members.update(model_config=config),
     )
     try:
-        return EnvSettingsSource(settings)()
+        return EnvSettingsSource(variables)()
     except ValueError as error:
         # Its text has the field's name in quotes, and no other way to it.
         _, name, *_ = (*str(error).split('"'), "…")

@@ -106,13 +106,13 @@ class Lane:
         self._turn = (self._turn + 1) % len(self._routes)
         return self._routes[self._turn]
 
-    def _later(self, delivery: Delivery, outcome: Outcome) -> None:
+    def _later(self, delivery: Delivery, outcome: Retry) -> None:
         """Deliver again after the wait; until then it counts as unsettled."""
-        wait = outcome.after if isinstance(outcome, Retry) and outcome.after is not None else 1.0
         message = decode(delivery.body)
-        again = replace(delivery, body=encode(replace(message, attempt=(message.attempt or 1) + 1)))
+        attempt = outcome.next_attempt or (message.attempt or 1) + 1
+        again = replace(delivery, body=encode(replace(message, attempt=attempt)))
         self._parked += 1
-        asyncio.get_running_loop().call_later(wait, self._again, again)
+        asyncio.get_running_loop().call_later(1.0 if outcome.after is None else outcome.after, self._again, again)
 
     def _again(self, delivery: Delivery) -> None:
         if not self._closed:
