@@ -94,7 +94,7 @@ def trace(messages: Iterable[tuple[str, Message]]) -> Iterable[str]:
     """A line for each message, grouped by correlation, each below the one that caused it."""
     found = list(messages)
     for correlation in dict.fromkeys(message.correlation_id for _, message in found):
-        yield f"\n{correlation}"
+        yield f"\ncorrelation id {correlation}"
         ours = [pair for pair in found if pair[1].correlation_id == correlation]
         known = {message.id for _, message in ours}
         yield from _below(ours, [pair for pair in ours if pair[1].causation_id not in known], 1)

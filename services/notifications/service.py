@@ -14,7 +14,7 @@ from services.orders.contract import Order, cancelled, confirmed, rejected
 from services.users.contract import SignedUp, User, signed_up, verified
 
 _WEEK = 7 * 24 * 3600.0
-_PATIENT = Retry(attempts=8, backoff="500ms..10s")  # mail servers come and go
+_PATIENT = Retry(attempts=8, backoff="500ms..5s")  # mail servers come and go
 
 
 @asynccontextmanager

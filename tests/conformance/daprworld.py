@@ -149,15 +149,15 @@ class DaprdWorld(DaprWorld):
 
     def __init__(self, profile: Path, configuration: Path, settings: HostSettings | None = None) -> None:
         super().__init__(settings)
-        self._profile = profile
-        self._configuration = configuration
+        self.profile = profile
+        self.configuration = configuration
 
     async def _sidecar(self, app_id: str, app_port: int | None) -> tuple[int, Sidecar]:
         options = DaprdOptions(
             app_id=app_id,
             app_port=app_port,
-            resources_paths=(self._profile,),
-            config_path=self._configuration,
+            resources_paths=(self.profile,),
+            config_path=self.configuration,
             # Tests need not wait for peers that might still call out.
             flags=("--dapr-block-shutdown-duration", "0s"),
         )

@@ -41,11 +41,6 @@ class Workers(Generic[J]):
         if not self._waking:
             self._wake()
 
-    @property
-    def waiting(self) -> int:
-        """How many jobs no worker has begun."""
-        return len(self.jobs)
-
     async def close(self) -> None:
         """Cancel all workers, whatever they are doing."""
         tasks = [task for task in self._tasks if task is not asyncio.current_task()]

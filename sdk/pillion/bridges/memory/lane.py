@@ -10,7 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from pillion.codec.cloudevents import decode, encode
-from pillion.outcome import Outcome, Reply, Retry
+from pillion.outcome import Reply, Retry
 from pillion.ports.bridge import Route
 from pillion.resilience.workers import Workers
 
