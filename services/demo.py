@@ -111,7 +111,7 @@ def _line(topic: str, message: Message) -> str:
         verb = f"failed with {message.failure_code}" if message.failure_code else "answered"
         return f"{verb:<9} {message.type.removesuffix('.reply')}  by {message.source}"
     verb = "call" if topic.endswith(".commands") else "send" if topic.endswith(".sends") else "event"
-    return f"{verb:<9} {message.type}  from {message.source}  {bytes(message.data).decode()[:100]}"
+    return f"{verb:<9} {message.type}  from {message.source}  {bytes(message.data or b'').decode()[:100]}"
 
 
 async def run() -> int:

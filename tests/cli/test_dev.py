@@ -35,6 +35,7 @@ def leave(*_):
 signal.signal(signal.SIGTERM, signal.SIG_IGN if os.environ["APP_ID"] == "stubborn" else leave)
 names = "APP_ID APP_PORT APP_PROTOCOL DAPR_HTTP_PORT DAPR_GRPC_PORT GREETING PILLION_PROFILE".split()
 print("version 1", *(f"{name}={os.environ.get(name)}" for name in names))
+print(f"runs in {sys.prefix}")
 if os.environ["APP_ID"] == "sick":
     sys.exit("no more")
 http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ["APP_PORT"])), Handler).serve_forever()
@@ -102,7 +103,7 @@ def write_run_file(folder: Path, app_ids: tuple[str, ...]) -> Path:
         (folder / app_id).mkdir()
         (folder / app_id / "app.py").write_text(APP)
     apps = "\n".join(
-        f"- {{appID: {app_id}, appDirPath: {app_id}, appPort: {free_port()}, command: [{sys.executable}, app.py]}}"
+        f"- {{appID: {app_id}, appDirPath: {app_id}, appPort: {free_port()}, command: [python, app.py]}}"
         for app_id in app_ids
     )
     common = "common: {resourcesPaths: [empty], configFilePath: config.yaml, env: {GREETING: hello}}"
@@ -136,6 +137,10 @@ class TestDev:
         assert "APP_PROTOCOL=http" in line
         assert "GREETING=hello" in line
         assert "DAPR_GRPC_PORT=None" not in line
+
+    async def test_python_is_the_one_that_runs_pillion(self, start: Start) -> None:
+        async with start() as dev:
+            assert (await dev.line("runs in ")).endswith(f"runs in {sys.prefix}")
 
     async def test_a_profile_replaces_the_components(self, start: Start, tmp_path: Path) -> None:
         async with start("--profile", "memory") as dev:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, TypeVar, overload
+from typing import Any, cast
+
+from typing_extensions import TypeVar
 
 from pillion.errors import DeclarationError, Failure
 from pillion.service.command import Command
@@ -11,8 +13,9 @@ from pillion.service.event import Event
 from pillion.service.expose import Expose
 from pillion.service.names import group_of, member_name, service_name, topic_name
 
-I = TypeVar("I")  # noqa: E741 - input
-O = TypeVar("O")  # noqa: E741 - output
+# Without a type for the request or the answer, there is none.
+I = TypeVar("I", default=None)  # noqa: E741 - input
+O = TypeVar("O", default=None)  # noqa: E741 - output
 P = TypeVar("P")
 
 
@@ -49,72 +52,21 @@ class Contract:
         """Where messages go that this service could not handle."""
         return f"{self.group}.deadletters"
 
-    @overload
     def command(
         self,
         name: str,
-        input: type[I],
-        output: type[O],
-        *,
-        raises: Iterable[type[Failure]] = ...,
-        timeout: float = ...,
-        emits_result: Event[O] | None = ...,
-        announced: bool = ...,
-        expose: Expose | None = ...,
-        description: str = ...,
-        examples: Iterable[I] = ...,
-        deprecated: str = ...,
-    ) -> Command[I, O]: ...
-
-    @overload
-    def command(
-        self,
-        name: str,
-        input: type[I],
-        output: None = None,
-        *,
-        raises: Iterable[type[Failure]] = ...,
-        timeout: float = ...,
-        emits_result: Event[None] | None = ...,
-        announced: bool = ...,
-        expose: Expose | None = ...,
-        description: str = ...,
-        examples: Iterable[I] = ...,
-        deprecated: str = ...,
-    ) -> Command[I, None]: ...
-
-    @overload
-    def command(
-        self,
-        name: str,
-        input: None,
-        output: type[O],
-        *,
-        raises: Iterable[type[Failure]] = ...,
-        timeout: float = ...,
-        emits_result: Event[O] | None = ...,
-        announced: bool = ...,
-        expose: Expose | None = ...,
-        description: str = ...,
-        examples: Iterable[None] = ...,
-        deprecated: str = ...,
-    ) -> Command[None, O]: ...
-
-    def command(
-        self,
-        name: str,
-        input: Any,  # noqa: A002 - the field's word
-        output: Any = None,
+        input: type[I] | None = None,  # noqa: A002 - the field's word
+        output: type[O] | None = None,
         *,
         raises: Iterable[type[Failure]] = (),
         timeout: float = 30.0,
-        emits_result: Event[Any] | None = None,
+        emits_result: Event[O] | None = None,
         announced: bool = False,
         expose: Expose | None = None,
         description: str = "",
-        examples: Iterable[Any] = (),
+        examples: Iterable[I] = (),
         deprecated: str = "",
-    ) -> Command[Any, Any]:
+    ) -> Command[I, O]:
         """Offer a command.
 
         Args:
@@ -137,8 +89,8 @@ class Contract:
         self._reserve(name, "command")
         if timeout <= 0:
             raise DeclarationError(f"{self.group}.{name}: timeout {timeout} must be more than 0 seconds")
-        declared = Command(
-            self.name, self.version, name, input, output, tuple(raises), timeout, emits_result, announced,
+        declared: Command[I, O] = Command(
+            self.name, self.version, name, cast("type[I]", input), cast("type[O]", output), tuple(raises), timeout, emits_result, announced,
             expose, description, tuple(examples), deprecated,
         )  # fmt: skip
         if len(declared.failures) != len(declared.raises):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from aiosmtpd.controller import Controller
@@ -33,8 +33,7 @@ def into(folder: Path) -> dict[str, NotificationsConfig]:
 
 
 def mails(folder: Path) -> list[EmailMessage]:
-    read = [message_from_bytes(file.read_bytes(), policy=policy.default) for file in folder.glob("*.eml")]
-    return cast("list[EmailMessage]", read)
+    return [message_from_bytes(file.read_bytes(), policy=policy.default) for file in folder.glob("*.eml")]
 
 
 @pytest.mark.parametrize(
@@ -76,7 +75,7 @@ class Inbox:
         self.mails: list[EmailMessage] = []
 
     async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:  # noqa: N802 - aiosmtpd's name
-        self.mails.append(cast("EmailMessage", message_from_bytes(envelope.content, policy=policy.default)))
+        self.mails.append(message_from_bytes(envelope.content, policy=policy.default))
         return "250 OK"
 
 

@@ -81,6 +81,7 @@ class DaprBridge:
         self._routes: Sequence[Route] = ()
         self._subscribed: Sequence[Subscribed] = ()
         self._deliveries: list[Deliveries] = []
+        self._invoked = Invoked()
         self._replies = REPLIES
         self.loaded = SidecarMetadata()
         self.channel = AppChannel(options.app_token)
@@ -99,7 +100,8 @@ class DaprBridge:
         self._check(loaded)
         receivers = {path: self._receiver(wanted) for path, wanted in by_path(self._subscribed).items()}
         declared = [wanted.declaration() for wanted in self._subscribed]
-        self.channel.declare(declared, receivers, Invoked.of(self._routes))
+        self._invoked = Invoked(self._routes)
+        self.channel.declare(declared, receivers, self._invoked)
 
     async def open(self) -> None:
         """Deliver from now on; see ``Bridge.open``."""
@@ -138,6 +140,7 @@ class DaprBridge:
         for deliveries in self._deliveries:
             await deliveries.close()
         self._deliveries.clear()
+        await self._invoked.close()
         await self._publisher.close()
         self._pending.close()
         await self._sidecar.close()

@@ -64,7 +64,7 @@ class AppChannel:
         self._token = token.encode() if token else None
         self._declared: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         self._receivers: dict[str, Receiver] = {}
-        self._invoked = Invoked({})
+        self._invoked = Invoked()
         self._watched: Watched | None = None
         self._open = asyncio.Event()
         self._closing = False

@@ -5,8 +5,10 @@ Source: https://docs.dapr.io/reference/api/service_invocation_api/
 
 from __future__ import annotations
 
+import asyncio
 from base64 import b64decode
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import NamedTuple
 from urllib.parse import quote
 from uuid import uuid4
 
@@ -18,10 +20,11 @@ from pillion.codec.cloudevents import CONTENT_TYPE, MalformedEvent, decode, enco
 from pillion.codec.raw import raw_event
 from pillion.errors import BridgeError, DeadlineExceeded, SidecarUnavailable, Unavailable
 from pillion.message import Message
-from pillion.outcome import Reply
+from pillion.outcome import Outcome, Reply
 from pillion.ports.bridge import Kind, Route
 from pillion.ports.channel import JSON, Request, Response
 from pillion.ports.clock import Clock
+from pillion.resilience.workers import Workers
 from pillion.sidecar.channel import SidecarChannel
 from pillion.sidecar.errors import error_of
 
@@ -76,25 +79,33 @@ class Invoker:
         return decode(answer.body)
 
 
+class _Turn(NamedTuple):
+    """A request that waits for its turn, and its outcome."""
+
+    message: Message
+    outcome: asyncio.Future[Outcome]
+
+
 class Invoked:
     """Takes invocations by others, in our CloudEvents or, as from curl, in plain JSON.
 
     Args:
-        routes: the commands of this process.
+        routes: of this process; those that are commands can be invoked.
     """
 
-    def __init__(self, routes: Mapping[str, Route]) -> None:
-        self._routes = routes
-
-    @classmethod
-    def of(cls, routes: Iterable[Route]) -> Invoked:
-        """Those of the routes that are commands."""
-        return cls({route.address: route for route in routes if route.kind is Kind.COMMAND})
+    def __init__(self, routes: Iterable[Route] = ()) -> None:
+        commands = (route for route in routes if route.kind is Kind.COMMAND)
+        self._crews = {route.address: Workers(_handling(route), route.concurrency) for route in commands}
 
     def takes(self, request: Request) -> bool:
         """Whether this is an invocation: a CloudEvent, or the path of a command that this process has."""
         event = request.headers.get("content-type", "").startswith(CONTENT_TYPE)
-        return event or request.path.lstrip("/") in self._routes
+        return event or request.path.lstrip("/") in self._crews
+
+    async def close(self) -> None:
+        """Cancel what is being handled."""
+        for crew in self._crews.values():
+            await crew.close()
 
     async def take(self, request: Request) -> Response:
         """Answer an invocation."""
@@ -125,12 +136,23 @@ class Invoked:
         return Response(reply.failure_status or 500, problem, PROBLEM, _MARKED)
 
     async def _reply(self, message: Message) -> Message:
-        route = self._routes.get(message.type)
-        if route is None:
+        crew = self._crews.get(message.type)
+        if crew is None:
             return unknown_command(message)
-        outcome = await route.handle(message)
+        turn = _Turn(message, asyncio.get_running_loop().create_future())
+        crew.put(turn)
+        outcome = await turn.outcome
         return outcome.message if isinstance(outcome, Reply) else unknown_command(message)
 
+
+
+def _handling(route: Route) -> Callable[[_Turn], Awaitable[None]]:
+    async def do(turn: _Turn) -> None:
+        outcome = await route.handle(turn.message)
+        if not turn.outcome.done():
+            turn.outcome.set_result(outcome)
+
+    return do
 
 
 def _problem(code: str, title: str, data: bytes = b"{}") -> bytes:
