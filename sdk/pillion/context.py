@@ -41,24 +41,31 @@ class Scope(Protocol):
         self, command: Command[I, O], payload: I, cause: Message, timeout: float | None, key: str | None
     ) -> Awaitable[O]:
         """Call a declared command."""
+        ...
 
     def send(self, command: Command[I, Any], payload: I, cause: Message, key: str | None) -> Outgoing:
         """The message that sends a declared command."""
+        ...
 
     def emit(self, event: Event[P], payload: P, cause: Message, key: str | None) -> Outgoing:
         """The message of a declared event."""
+        ...
 
     def state(self, message: Message) -> State:
         """The service's state."""
+        ...
 
     def secrets(self) -> Secrets:
         """The secret store."""
+        ...
 
     def config(self) -> Configuration:
         """The configuration store."""
+        ...
 
     def log(self, message: Message) -> FilteringBoundLogger:
         """A logger that knows service, handler and correlation."""
+        ...
 
 
 class Context(Generic[S, R]):

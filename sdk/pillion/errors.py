@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Self, dataclass_transform, get_type_hints
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError, create_model
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, create_model
 from typing_extensions import TypedDict
 
 
@@ -71,7 +71,7 @@ class FieldError(TypedDict):
     type: str
 
 
-@dataclass_transform(kw_only_default=True, eq_default=False)
+@dataclass_transform(kw_only_default=True, eq_default=False, field_specifiers=(Field,))
 class Failure(PillionError):
     """An expected failure of a command; the caller gets the same class back.
 
@@ -238,4 +238,4 @@ class RemoteFailure(Failure):
     remote_code: str
     remote_status: int
     remote_title: str = ""
-    remote_data: dict[str, Any] = {}
+    remote_data: dict[str, Any] = Field(default_factory=dict)

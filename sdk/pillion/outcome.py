@@ -26,7 +26,7 @@ class Reply(Struct, frozen=True, gc=False):
     message: Message
 
 
-class Verdict(Exception):  # noqa: N818 - these are decisions, not errors
+class Verdict(Exception):
     """A handler's own decision about its message, raised from anywhere inside it."""
 
     def __init__(self, reason: str = "") -> None:

@@ -76,7 +76,7 @@ class DaprWorld(ABC):
         self._hosts.append(host)
         await host.start()
         async with asyncio.timeout(30):
-            while await host.problems():
+            while await host.problems():  # noqa: ASYNC110 - the sidecar tells nobody
                 await asyncio.sleep(_POLL)
         return host
 

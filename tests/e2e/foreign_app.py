@@ -15,14 +15,12 @@ app = FastAPI()
 dapr_app = DaprApp(app)
 
 
-@dapr_app.subscribe(pubsub="pubsub", topic=os.environ["SHOUTS"])
+@dapr_app.subscribe(pubsub="pubsub", topic=os.environ["SHOUTS"])  # type: ignore[untyped-decorator]
 def hear(event: dict[str, Any] = Body()) -> None:  # noqa: B008 - FastAPI's way
     """Answer a CloudEvent with an event in Dapr's default envelope."""
     echo = {"text": event["data"]["text"].upper(), "heard_tenant": event.get("tenantid")}
     with DaprClient() as client:
-        client.publish_event(
-            "pubsub", os.environ["ECHOES"], json.dumps(echo), data_content_type="application/json"
-        )
+        client.publish_event("pubsub", os.environ["ECHOES"], json.dumps(echo), data_content_type="application/json")
 
 
 if __name__ == "__main__":

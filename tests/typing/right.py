@@ -75,7 +75,7 @@ async def answer_ping() -> str:
 
 @service.handles(forget)
 def forget_in_a_thread(number: int) -> None:
-    print(number)  # noqa: T201
+    print(number)
 
 
 orders = Service("orders")
@@ -108,12 +108,12 @@ async def react(ctx: Context, event: Charged) -> None:
 
 @orders.on(charged, name="shorter")
 async def react_without_context(event: Charged) -> None:
-    print(event.receipt)  # noqa: T201
+    print(event.receipt)
 
 
 @orders.on(charge.succeeded)
 async def worked(event: Charged) -> None:
-    print(event.receipt)  # noqa: T201
+    print(event.receipt)
 
 
 async def test_with_the_kit(host: HostFactory) -> None:

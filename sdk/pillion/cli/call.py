@@ -63,7 +63,7 @@ async def _embedded(
     services: list[Service[Any, Any]],
     *,
     profile: Path | None,
-    timeout: float | None,  # noqa: ASYNC109 - it travels with the message
+    timeout: float | None,
     tenant: str | None,
     principal: str | None,
     **_: Any,
@@ -87,7 +87,7 @@ async def _beside(
     *,
     sidecar_port: int | None,
     app_id: str | None,
-    timeout: float | None,  # noqa: ASYNC109 - it travels with the message
+    timeout: float | None,
     tenant: str | None,
     principal: str | None,
     **_: Any,

@@ -72,5 +72,3 @@ class Facilities:
     tracer: Tracer | None = None
     guards: Mapping[str, Guard] = field(default_factory=dict)
     ids: Ids = field(default_factory=Ids)
-
-

@@ -207,9 +207,7 @@ class Host:
         self._stack.callback(executor.shutdown, wait=False, cancel_futures=True)
         deadlines = Deadlines()
         self._stack.callback(deadlines.close)
-        return Facilities(
-            self._wire, self._clock, deadlines, executor, self._log, self.app, self.tracer, self._guards
-        )
+        return Facilities(self._wire, self._clock, deadlines, executor, self._log, self.app, self.tracer, self._guards)
 
     def _config(self, service: Service[Any, Any]) -> Any:
         found = self._configs.get(service.group) or self._configs.get(service.name)

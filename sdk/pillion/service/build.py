@@ -40,7 +40,9 @@ def command_handler(command: Command[Any, Any], function: Callable[..., Any], op
     """
     fields = _common(function, command.address, command.input, options)
     output = _handler_output(function, command, options.transform_out)
-    return CommandHandler(**{**fields, "handler_output": output, "timeout": options.timeout or command.timeout}, command=command)
+    return CommandHandler(
+        **{**fields, "handler_output": output, "timeout": options.timeout or command.timeout}, command=command
+    )
 
 
 def subscription(

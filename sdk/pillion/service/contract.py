@@ -64,7 +64,7 @@ class Contract:
         announced: bool = False,
         expose: Expose | None = None,
         description: str = "",
-        examples: Iterable[I] = (),
+        examples: Iterable[I] | None = None,
         deprecated: str = "",
     ) -> Command[I, O]:
         """Offer a command.
@@ -90,8 +90,8 @@ class Contract:
         if timeout <= 0:
             raise DeclarationError(f"{self.group}.{name}: timeout {timeout} must be more than 0 seconds")
         declared: Command[I, O] = Command(
-            self.name, self.version, name, cast("type[I]", input), cast("type[O]", output), tuple(raises), timeout, emits_result, announced,
-            expose, description, tuple(examples), deprecated,
+            self.name, self.version, name, cast("type[I]", input), cast("type[O]", output), tuple(raises), timeout,
+            emits_result, announced, expose, description, tuple(examples or ()), deprecated,
         )  # fmt: skip
         if len(declared.failures) != len(declared.raises):
             raise DeclarationError(f"{declared.address}: two failures in raises= have the same code")

@@ -11,7 +11,7 @@ from pillion.context import Context
 from pillion.errors import DeclarationError
 
 When: TypeAlias = Literal["before", "after"]
-Check: TypeAlias = Callable[[Context[Any, Any], Any], bool | None | Awaitable[bool | None]]
+Check: TypeAlias = Callable[[Context[Any, Any], Any], bool | Awaitable[bool | None] | None]
 
 
 @dataclass(frozen=True, eq=False)

@@ -133,7 +133,7 @@ class Service(Generic[S, R]):
     ) -> None:
         if isinstance(contract, str):
             contract = Contract(contract, version, description=description)
-        elif version != 1 and version != contract.version:
+        elif version not in (1, contract.version):
             raise DeclarationError(f"{contract.group}: version={version} contradicts its contract; leave it out")
         if config is not None and not (isinstance(config, type) and issubclass(config, BaseModel)):
             raise DeclarationError(f"{contract.group}: config={config!r} must be a pydantic model class")

@@ -54,7 +54,7 @@ class SidecarChannel:
         body: bytes = b"",
         headers: Mapping[str, str] | None = None,
         params: Mapping[str, str] | list[tuple[str, str]] | None = None,
-        timeout: float = 30.0,  # noqa: ASYNC109 - the limit of one exchange, kept by the HTTP client
+        timeout: float = 30.0,
     ) -> Answer:
         """Send a request and return what the sidecar answers, whatever its status.
 

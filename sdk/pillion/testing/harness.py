@@ -57,7 +57,7 @@ class Harness:
         tenant: str | None = None,
         principal: str | None = None,
         correlation: str | None = None,
-        timeout: float | None = None,  # noqa: ASYNC109 - it travels with the message
+        timeout: float | None = None,
     ) -> O:
         """Call a command as an outside caller, and wait for its answer.
 

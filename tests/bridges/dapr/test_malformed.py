@@ -40,7 +40,7 @@ def cut_off(dice: random.Random) -> bytes:
 
 
 def wrong_types(dice: random.Random) -> bytes:
-    value = dice.choice([None, 5, [], {}, "text", True, -1e300, "\x00", {"a": [1]}])
+    value: Any = dice.choice([None, 5, [], {}, "text", True, -1e300, "\x00", {"a": [1]}])
     event = {**EVENT, dice.choice([*EVENT, "traceid", "time", "deadline", "attempt", "subject"]): value}
     return bulk(json.dumps(event).encode())
 
@@ -67,7 +67,9 @@ def wrong_envelope(dice: random.Random) -> bytes:
 def deep(dice: random.Random) -> bytes:
     depth = dice.randrange(500, 5000)
     nested = b"[" * depth + b"]" * depth
-    return dice.choice([nested, bulk(nested), bulk(b'{"id":"1","source":"s","type":"t","specversion":"1.0","data":' + nested + b"}")])
+    return dice.choice(
+        [nested, bulk(nested), bulk(b'{"id":"1","source":"s","type":"t","specversion":"1.0","data":' + nested + b"}")]
+    )
 
 
 def huge(dice: random.Random) -> bytes:

@@ -42,7 +42,7 @@ async def charge_card(ctx: Context[Config], request: Charge) -> Charged:
     if request.amount > 1:
         raise Declined(reason=1)  # wrong: a field of another type
     if request.amount > 2:
-        raise Declined()  # wrong: a field is missing
+        raise Declined  # wrong: a field is missing
     return Charged(receipt="")
 
 

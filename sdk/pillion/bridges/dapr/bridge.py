@@ -188,5 +188,3 @@ class DaprBridge:
             if not self._pending.arrived(reply):
                 self._log.info("reply discarded: nobody waits for it any more", message_id=reply.causation_id)
         return ["SUCCESS"] * len(bodies)
-
-

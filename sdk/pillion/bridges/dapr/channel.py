@@ -154,5 +154,3 @@ class AppChannel:
 def _ignored(body: bytes) -> Response:
     ids = entry_ids(body)
     return Response(200, bulk_answer(ids, [SUCCESS] * len(ids)) if ids else b'{"status":"SUCCESS"}')
-
-

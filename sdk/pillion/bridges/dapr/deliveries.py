@@ -6,17 +6,17 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 from uuid import uuid4
 
 from msgspec import Raw
 
-from pillion.bridges.dapr.wire import RETRY, SUCCESS, status_of
+from pillion.bridges.dapr.wire import RETRY, SUCCESS
 from pillion.codec.cloudevents import MalformedEvent, decode, encode
 from pillion.codec.raw import raw_event
 from pillion.errors import BridgeError, UnknownCommand
 from pillion.message import Message
-from pillion.outcome import Outcome, Reply
+from pillion.outcome import Outcome, Reply, Retry
 from pillion.ports.bridge import Kind, Outgoing, Route
 from pillion.resilience.deadletter import malformed
 from pillion.resilience.workers import Workers
@@ -35,40 +35,34 @@ class Log(Protocol):
 class Batch:
     """The messages of one delivery and what became of each."""
 
-    __slots__ = ("_done", "_left", "statuses")
+    __slots__ = ("_done", "left", "statuses")
 
     def __init__(self, size: int) -> None:
         self.statuses = [SUCCESS] * size
-        self._left = 0
+        self.left = 0
         self._done: asyncio.Future[None] | None = None
 
-    def expect(self) -> None:
-        """One more outcome is to come."""
-        self._left += 1
-
     def settle(self, index: int, outcome: Outcome) -> None:
-        """One handler is done with one message; a retry by any of them makes the whole message one."""
-        status = status_of(outcome)
-        if status is not SUCCESS:
-            self.statuses[index] = status
-        self._left -= 1
-        if not self._left and self._done is not None and not self._done.done():
+        """One handler is done with one message; a retry by any of them makes the whole message one.
+
+        Dead letters are published by us before, so only a retry is not success.
+        """
+        if isinstance(outcome, Retry):
+            self.statuses[index] = RETRY
+        self.left -= 1
+        if not self.left and self._done is not None and not self._done.done():
             self._done.set_result(None)
 
     async def settled(self) -> Sequence[str]:
         """The status of each message, once all are handled."""
-        if self._left:
+        if self.left:
             self._done = asyncio.get_running_loop().create_future()
             await self._done
         return self.statuses
 
 
-class Job(NamedTuple):
-    """One message for one handler."""
-
-    message: Message
-    batch: Batch
-    position: int
+# One message for one handler, and its place in the batch: a plain tuple, as one is made for every message.
+Job = tuple[Message, Batch, int]
 
 
 class Deliveries:
@@ -103,20 +97,21 @@ class Deliveries:
     async def take(self, bodies: Sequence[bytes]) -> Sequence[str]:
         """Handle these messages, all at once; the status of each, in their order."""
         batch = Batch(len(bodies))
+        by_type, untyped, since = self._by_type, self._untyped, self._since
         for index, body in enumerate(bodies):
             try:
                 message = raw_event(body, self._topic, uuid4().hex) if self._raw else decode(body)
             except MalformedEvent as error:
                 await self._set_aside(body, str(error), batch, index)
                 continue
-            if self._since is not None and message.time is not None and message.time < self._since:
+            if since is not None and message.time is not None and message.time < since:
                 continue
-            crews = self._by_type.get(message.type, self._untyped)
+            crews = by_type.get(message.type, untyped)
             if not crews:
                 await self._refuse(message, batch, index)
             for crew in crews:
-                batch.expect()
-                crew.put(Job(message, batch, index))
+                batch.left += 1
+                crew.put((message, batch, index))
         return await batch.settled()
 
     async def close(self) -> None:
@@ -128,10 +123,11 @@ class Deliveries:
         handle = route.handle
 
         async def do(job: Job) -> None:
-            outcome = await handle(job.message)
+            message, batch, index = job
+            outcome = await handle(message)
             if type(outcome) is Reply:
-                await self._answer(job.message, outcome.message)
-            job.batch.settle(job.position, outcome)
+                await self._answer(message, outcome.message)
+            batch.settle(index, outcome)
 
         return do
 

@@ -26,13 +26,17 @@ from pillion.ports.channel import JSON, Request, Response
 from pillion.ports.clock import Clock
 from pillion.resilience.workers import Workers
 from pillion.sidecar.channel import SidecarChannel
-from pillion.sidecar.errors import error_of
+from pillion.sidecar.errors import Answer, error_of
 
 # Dapr's HTTP channel can take a failed call for an empty success; only an answer with this header is the service's.
 MARKER = "x-pillion-answer"
 PROBLEM = "application/problem+json"
 _MARKED = ((MARKER, "1"),)
 _NO_TIME = 0.001
+# What Dapr says of an app that is not there (yet): its name resolvers, and whoever dials the sidecar or the app. The
+# call has not begun, so trying again is safe.
+_NOT_THERE = (b"no host found", b"couldn't find service", b"connection refused")
+_POLL_SECONDS = 0.1
 
 
 class Invoker:
@@ -50,7 +54,7 @@ class Invoker:
         self._apps = apps
 
     async def request(self, message: Message) -> Message:
-        """Call a command and wait for its reply.
+        """Call a command and wait for its reply; an app that is not there yet is waited for, too.
 
         Raises:
             DeadlineExceeded: no reply came in time.
@@ -60,23 +64,33 @@ class Invoker:
         service = message.type.split(".", 1)[0]
         app = self._apps.get(service, service)
         path = f"/v1.0/invoke/{quote(app, safe='')}/method/{quote(message.type)}"
-        left = message.deadline.timestamp() - self._clock.now() if message.deadline is not None else 60.0
-        headers = {"content-type": CONTENT_TYPE}
-        if message.traceparent:
-            headers["traceparent"] = message.traceparent
-        try:
-            answer = await self._channel.request(
-                "POST", path, body=encode(message), headers=headers, timeout=max(left, _NO_TIME)
-            )
-        except SidecarUnavailable as error:
-            if message.deadline is not None and message.deadline.timestamp() - self._clock.now() <= _NO_TIME:
-                raise DeadlineExceeded(where=message.type) from error
-            raise BridgeError(f"{message.type}: {error}") from error
+        answer = await self._exchange(path, message)
+        while not answer.ok and any(text in answer.body for text in _NOT_THERE):
+            await self._clock.sleep(min(_POLL_SECONDS, self._left(message)))
+            answer = await self._exchange(path, message)
         if not answer.ok:
             raise Unavailable(reason=str(error_of(answer, f"invoking {message.type} at app {app!r}")))
         if MARKER not in answer.headers:
             raise Unavailable(reason=f"app {app!r} did not answer {message.type} for itself; it may have just stopped")
         return decode(answer.body)
+
+    async def _exchange(self, path: str, message: Message) -> Answer:
+        headers = {"content-type": CONTENT_TYPE}
+        if message.traceparent:
+            headers["traceparent"] = message.traceparent
+        left = self._left(message)
+        if left <= _NO_TIME:
+            raise DeadlineExceeded(where=message.type)
+        try:
+            return await self._channel.request("POST", path, body=encode(message), headers=headers, timeout=left)
+        except SidecarUnavailable as error:
+            if self._left(message) <= _NO_TIME:
+                raise DeadlineExceeded(where=message.type) from error
+            raise BridgeError(f"{message.type}: {error}") from error
+
+    def _left(self, message: Message) -> float:
+        """Seconds until the deadline; a message without one has a minute."""
+        return 60.0 if message.deadline is None else max(0.0, message.deadline.timestamp() - self._clock.now())
 
 
 class _Turn(NamedTuple):
@@ -143,7 +157,6 @@ class Invoked:
         crew.put(turn)
         outcome = await turn.outcome
         return outcome.message if isinstance(outcome, Reply) else unknown_command(message)
-
 
 
 def _handling(route: Route) -> Callable[[_Turn], Awaitable[None]]:

@@ -15,8 +15,6 @@ from typing import Any
 import msgspec
 from msgspec import Raw, Struct, field
 
-from pillion.outcome import Outcome, Retry
-
 SUCCESS = "SUCCESS"
 RETRY = "RETRY"
 RAW_PUBLISH = {"metadata.rawPayload": "true"}
@@ -138,11 +136,6 @@ def bulk_answer(entry_ids: Sequence[str], statuses: Sequence[str]) -> bytes:
 def single_answer(_: Sequence[str], statuses: Sequence[str]) -> bytes:
     """What the app tells of a delivery of one message."""
     return _encode({"status": statuses[0]})
-
-
-def status_of(outcome: Outcome) -> str:
-    """What the sidecar is to do. Dead letters are published by us before, so only a retry is not success."""
-    return RETRY if isinstance(outcome, Retry) else SUCCESS
 
 
 def bulk_publish(events: Sequence[bytes]) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import uuid
@@ -98,6 +99,9 @@ class FakeSidecar:
         )
         self._routes = [*self._own_routes(), *(route for part in parts for route in part.routes())]
         self._ready = asyncio.Event()
+        self._calls = 0
+        self._answered = asyncio.Event()
+        self._answered.set()
         self._subscriptions: list[Subscription] = []
         self._deliveries: list[Delivery] = []
         self._session: aiohttp.ClientSession | None = None
@@ -136,6 +140,8 @@ class FakeSidecar:
         """Like SIGTERM: take no more messages, wait ``grace`` seconds for the answers, then close the port."""
         await self._stop_meeting()
         await asyncio.gather(*(delivery.stop(grace) for delivery in self._deliveries))
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._answered.wait(), grace)
         await self._close()
 
     async def kill(self) -> None:
@@ -155,6 +161,18 @@ class FakeSidecar:
         self, method: str, path: str, headers: Mapping[str, str], body: bytes
     ) -> tuple[int, dict[str, str], bytes]:
         """Status, headers and body of the application's answer; 500 when it does not answer."""
+        self._calls += 1
+        self._answered.clear()
+        try:
+            return await self._call_app(method, path, headers, body)
+        finally:
+            self._calls -= 1
+            if not self._calls:
+                self._answered.set()
+
+    async def _call_app(
+        self, method: str, path: str, headers: Mapping[str, str], body: bytes
+    ) -> tuple[int, dict[str, str], bytes]:
         own = {_TOKEN: self._app_token} if self._app_token else {}
         url = f"http://127.0.0.1:{self._app_port}{path}"
         try:
