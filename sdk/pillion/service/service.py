@@ -80,53 +80,12 @@ class Service(Generic[S, R]):
         DeclarationError: the name is not valid, or a version is given with a contract.
     """
 
-    @overload
-    def __init__(
-        self: Service[Any, Any],
-        contract: Contract | str,
-        *,
-        version: int = ...,
-        state: str = ...,
-        description: str = ...,
-    ) -> None: ...
-    @overload
-    def __init__(
-        self: Service[S, Any],
-        contract: Contract | str,
-        *,
-        config: type[S],
-        version: int = ...,
-        state: str = ...,
-        description: str = ...,
-    ) -> None: ...
-    @overload
-    def __init__(
-        self: Service[Any, R],
-        contract: Contract | str,
-        *,
-        resources: Lifespan[Any, R],
-        version: int = ...,
-        state: str = ...,
-        description: str = ...,
-    ) -> None: ...
-    @overload
     def __init__(
         self,
         contract: Contract | str,
         *,
-        config: type[S],
-        resources: Lifespan[S, R],
-        version: int = ...,
-        state: str = ...,
-        description: str = ...,
-    ) -> None: ...
-
-    def __init__(
-        self,
-        contract: Contract | str,
-        *,
-        config: type[Any] | None = None,
-        resources: Lifespan[Any, Any] | None = None,
+        config: type[S] | None = None,
+        resources: Lifespan[S, R] | None = None,
         version: int = 1,
         state: str = "",
         description: str = "",
