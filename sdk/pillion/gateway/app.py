@@ -13,6 +13,7 @@ from starlette.responses import Response
 from pillion.errors import DeclarationError
 from pillion.gateway.auth import Authenticator
 from pillion.gateway.binding import Binding
+from pillion.gateway.docs import add_docs
 from pillion.gateway.document import SECURITY, Schemas, operation
 from pillion.gateway.problems import check_members, http_problem
 from pillion.gateway.routes import CORRELATION, CommandRoute, correlation_of
@@ -49,7 +50,7 @@ def create_app(
         DeclarationError: two commands have the same method and path, or an ``expose=`` does not fit its command.
     """
     log = host_logger(host.app)
-    app = _Documented(title=title, version=version, description=description)
+    app = _Documented(title=title, version=version, description=description, docs_url=None, redoc_url=None)
     found = [(c, c.expose) for contract in contracts for c in contract.commands.values() if c.expose is not None]
     _check(found)
     schemas = Schemas([command for command, _ in found])
@@ -60,6 +61,7 @@ def create_app(
         _add(app, command, expose, route, operation(command, binding, schemas, expose))
     app.definitions = schemas.definitions
     _add_health(app, host)
+    add_docs(app)
     app.add_exception_handler(HTTPException, _refused)
     if authenticator is None:
         _warn([command for command, expose in found if not expose.public], log)
