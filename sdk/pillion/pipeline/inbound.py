@@ -6,6 +6,7 @@ What a handler does not need is left out when its stages are folded into one cal
 from __future__ import annotations
 
 from collections.abc import Awaitable
+from typing import Any
 
 from pillion.context import Context
 from pillion.flow import Handle
@@ -24,8 +25,12 @@ from pillion.pipeline.trace import traced
 from pillion.pipeline.validate import validate
 from pillion.pipeline.wanted import wanted
 from pillion.ports.bridge import Kind, Route
+from pillion.service.event import Event
 from pillion.service.service import Service
 from pillion.service.subscription import CommandHandler, Handler, Subscription
+
+# The type of events in Dapr's default envelope.
+DAPR_EVENT = "com.dapr.event.sent"
 
 STAGES: tuple[Stage, ...] = (policy, wanted, traced, deadline, validate, guarded)
 
@@ -69,7 +74,7 @@ class _Compiler:
             self._contract.group,
             event.topic,
             handle,
-            type=event.cloudevent_type,
+            types=_types(event),
             component=event.component,
             dead_letter_topic=letters,
             broadcast=subscription.broadcast,
@@ -84,7 +89,7 @@ class _Compiler:
     ) -> Route:
         return Route(
             kind, handler.address, self._contract.group, topic, handle,
-            type=type_, dead_letter_topic=letters, concurrency=handler.concurrency,
+            types=(type_,), dead_letter_topic=letters, concurrency=handler.concurrency,
         )  # fmt: skip
 
     def _plan(self, handler: Handler, *, replies: bool) -> Plan:
@@ -92,6 +97,13 @@ class _Compiler:
 
     def _scope(self, handler: Handler) -> HandlerScope:
         return HandlerScope(handler, self._provisions, self._outbound)
+
+
+def _types(event: Event[Any]) -> tuple[str, ...]:
+    """What counts as this event. On a topic of its own that is also what plain Dapr applications publish there."""
+    if event.cloudevent_type is None:
+        return ()
+    return (event.cloudevent_type, DAPR_EVENT) if event.topic == event.cloudevent_type else (event.cloudevent_type,)
 
 
 def _folded(plan: Plan) -> Step:

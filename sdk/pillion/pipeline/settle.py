@@ -8,7 +8,7 @@ dead-letter topic by us: only then is the message acknowledged.
 from __future__ import annotations
 
 import random
-from typing import Any
+from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
@@ -22,7 +22,9 @@ from pillion.ports.bridge import Outgoing
 from pillion.resilience.deadletter import dead_letter
 
 # Dapr gives up on an answer after 60 s (the profiles' inbound timeout); waiting in the app stays well below.
-LONGEST_WAIT = 30.0
+LONGEST_WAIT = 20.0
+# Messages that wait longer than that are with the bridge; so many of them are remembered.
+_MOST_REMEMBERED = 10_000
 
 
 def settle(plan: Plan, scope: Scope, step: Step, retry: Retry, dead_letter_topic: str | None) -> Handle:
@@ -31,6 +33,10 @@ def settle(plan: Plan, scope: Scope, step: Step, retry: Retry, dead_letter_topic
     end = _End(plan, dead_letter_topic)
 
     async def handle(message: Message) -> Outcome:
+        if retried.later:
+            message, early = await retried.resume(message)
+            if early is not None:
+                return early
         outcome = await step(Context(scope, message))
         if type(outcome) is Ack:
             return outcome
@@ -39,6 +45,13 @@ def settle(plan: Plan, scope: Scope, step: Step, retry: Retry, dead_letter_topic
         return await end.of(message, outcome)
 
     return handle
+
+
+class _Later(NamedTuple):
+    """A wait that is too long for the app: until when, and what the bridge was told."""
+
+    due: float
+    outcome: Retry
 
 
 class _Attempts:
@@ -51,6 +64,19 @@ class _Attempts:
         self._scope = scope
         self._step = step
         self._retry = retry
+        self.later: dict[str, _Later] = {}
+
+    async def resume(self, message: Message) -> tuple[Message, Retry | None]:
+        """Go on with a message whose wait was too long for the app; a bridge may bring it back too early."""
+        found = self.later.get(message.id)
+        if found is None:
+            return message, None
+        left = found.due - self._clock.now()
+        await self._clock.sleep(min(max(left, 0.0), LONGEST_WAIT))
+        if left > LONGEST_WAIT:
+            return message, found.outcome
+        self.later.pop(message.id, None)
+        return replace(message, attempt=found.outcome.next_attempt), None
 
     async def run(self, message: Message, outcome: Outcome) -> tuple[Message, Outcome]:
         waited = 0.0
@@ -61,7 +87,7 @@ class _Attempts:
             message = replace(message, attempt=attempt + 1)
             wait = self._wait(outcome, attempt)
             if waited + wait > LONGEST_WAIT:
-                return message, _later(outcome, wait, attempt + 1)
+                return message, self._postpone(message, _later(outcome, wait, attempt + 1), wait)
             self._log.warning(
                 "trying again", handler=self._address, message_id=message.id, attempt=attempt + 1,
                 wait_seconds=round(wait, 3), reason=outcome.reason,
@@ -70,6 +96,12 @@ class _Attempts:
             waited += wait
             outcome = await self._step(Context(self._scope, message))
         return message, outcome
+
+    def _postpone(self, message: Message, outcome: Retry, wait: float) -> Retry:
+        if len(self.later) >= _MOST_REMEMBERED:
+            del self.later[next(iter(self.later))]
+        self.later[message.id] = _Later(self._clock.now() + wait, outcome)
+        return outcome
 
     def _wait(self, asked: Retry, attempt: int) -> float:
         if asked.after is not None:

@@ -29,7 +29,7 @@ class Route:
         group: consumers of one group share the messages of a topic; the service's name and version.
         topic: where the messages come from.
         handle: takes one message and answers with its outcome.
-        type: only messages of this CloudEvents type; None takes all of the topic.
+        types: only messages of these CloudEvents types; empty takes all of the topic.
         component: pub/sub component of the topic.
         dead_letter_topic: where messages go that cannot be handled.
         broadcast: every instance gets each message, instead of one of the group.
@@ -44,7 +44,7 @@ class Route:
     group: str
     topic: str
     handle: Handle
-    type: str | None = None
+    types: tuple[str, ...] = ()
     component: str = "pubsub"
     dead_letter_topic: str | None = None
     broadcast: bool = False

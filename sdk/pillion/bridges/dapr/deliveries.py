@@ -88,10 +88,10 @@ class Deliveries:
         self._topic = routes[0].topic
         crews = [(route, Workers(self._handling(route), route.concurrency)) for route in routes]
         self._crews = [crew for _, crew in crews]
-        self._untyped = [crew for route, crew in crews if route.type is None]
-        typed = {route.type for route in routes if route.type is not None}
+        self._untyped = [crew for route, crew in crews if not route.types]
+        typed = {type_ for route in routes for type_ in route.types}
         self._by_type = {
-            type_: [crew for route, crew in crews if route.type in (type_, None)] for type_ in typed
+            type_: [crew for route, crew in crews if not route.types or type_ in route.types] for type_ in typed
         }  # fmt: skip
 
     async def take(self, bodies: Sequence[bytes]) -> Sequence[str]:

@@ -145,7 +145,7 @@ class MemoryBridge:
                 letter = malformed(body, topic_name, str(error), route.address)
                 await self.publish([Outgoing(route.dead_letter_topic, letter)])
             return
-        if route.raw or lane.type in (None, message.type):
+        if route.raw or not lane.types or message.type in lane.types:
             await self.broker.put_one(lane, Delivery(encode(message), None))
 
 

@@ -27,18 +27,21 @@ class Topic:
 
     def add(self, lane: Lane) -> None:
         """Listen."""
-        lanes = self.any_type if lane.type is None else self.by_type.setdefault(lane.type, [])
-        lanes.append(lane)
+        for lanes in self._lanes_of(lane):
+            lanes.append(lane)
 
     def remove(self, lane: Lane) -> None:
         """Stop listening."""
-        lanes = self.any_type if lane.type is None else self.by_type[lane.type]
-        lanes.remove(lane)
+        for lanes in self._lanes_of(lane):
+            lanes.remove(lane)
+
+    def _lanes_of(self, lane: Lane) -> Sequence[list[Lane]]:
+        return [self.by_type.setdefault(type_, []) for type_ in lane.types] or [self.any_type]
 
     @property
     def lanes(self) -> Sequence[Lane]:
         """All who listen."""
-        return [*self.any_type, *(lane for lanes in self.by_type.values() for lane in lanes)]
+        return list(dict.fromkeys([*self.any_type, *(lane for lanes in self.by_type.values() for lane in lanes)]))
 
     @property
     def known(self) -> bool:
@@ -158,7 +161,7 @@ class MemoryBroker:
     def _requeue(self, topic: Topic, type_: str, delivery: Delivery, lane: Lane) -> None:
         if delivery.reply is not None and delivery.reply.done():
             return
-        if lane.type in (None, type_):
+        if not lane.types or type_ in lane.types:
             self._unsettled += 1
             lane.put(delivery)
         else:

@@ -33,7 +33,7 @@ class Lane:
 
     def __init__(self, route: Route, capacity: int, settled: Callable[[], None]) -> None:
         self.address = route.address
-        self.type = route.type
+        self.types = route.types
         self._routes = [route]
         self._turn = 0
         self._capacity = capacity

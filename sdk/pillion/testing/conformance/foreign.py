@@ -57,6 +57,18 @@ class Foreign:
         assert note == Note(text="hi", number=2)
         assert (message.type, message.specversion) == ("com.dapr.event.sent", "1.0")
 
+    async def test_plain_dapr_data_on_the_topic_of_a_contract_are_its_event(self, world: World) -> None:
+        contract, got = Contract(world.name("till")), Seen[Note]()
+        sold, service = contract.event("sold", Note), Service(world.name("sink"))
+
+        @service.on(sold)
+        async def hear(note: Note) -> None:
+            got.add(note)
+
+        await world.start(service)
+        await world.publish_data(sold.topic, b'{"text": "hi", "number": 2}')
+        assert await got.wait() == [Note(text="hi", number=2)]
+
     @pytest.mark.parametrize(
         ("type_", "body", "value"),
         [(Note, b'{"text": "hi"}', Note(text="hi")), (bytes, b"\x00\xff not json", b"\x00\xff not json")],
