@@ -96,7 +96,9 @@ async def _beside(
     request = message(address.full, read_json(payload), tenant=tenant, principal=principal, deadline=deadline)
     async with sidecar(sidecar_port) as channel:
         try:
-            reply = await Invoker(channel, SystemClock(), {address.service: app_id or address.service}).request(request)
+            # A person waits: an app that is not there is told at once.
+            invoker = Invoker(channel, SystemClock(), {address.service: app_id or address.service}, patient=False)
+            reply = await invoker.request(request)
         except Failure as failure:
             click.echo(Refusal.of(failure).text(address.full), err=True)
             return 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,12 +15,13 @@ from pillion.bridges.dapr.channel import AppChannel, Receiver
 from pillion.bridges.dapr.deliveries import Deliveries, Log
 from pillion.bridges.dapr.invocation import Invoked, Invoker
 from pillion.bridges.dapr.pending import Pending
+from pillion.bridges.dapr.probes import Probes
 from pillion.bridges.dapr.publisher import Publisher
 from pillion.bridges.dapr.subscriptions import Subscribed, by_path, replies, subscriptions
 from pillion.codec.cloudevents import MalformedEvent, decode
 from pillion.errors import ConfigurationError, SidecarError
 from pillion.message import Message
-from pillion.ports.bridge import Outgoing, Route
+from pillion.ports.bridge import Kind, Outgoing, Route
 from pillion.ports.clock import Clock
 from pillion.sidecar.channel import SidecarChannel
 from pillion.sidecar.health import SidecarMetadata, metadata, wait_outbound
@@ -82,6 +84,7 @@ class DaprBridge:
         self._subscribed: Sequence[Subscribed] = ()
         self._deliveries: list[Deliveries] = []
         self._invoked = Invoked()
+        self._known = Probes(self._exchange, clock, log, options.app)
         self._replies = REPLIES
         self.loaded = SidecarMetadata()
         self.channel = AppChannel(options.app_token)
@@ -104,8 +107,15 @@ class DaprBridge:
         self.channel.declare(declared, receivers, self._invoked)
 
     async def open(self) -> None:
-        """Deliver from now on; see ``Bridge.open``."""
+        """Deliver from now on; returns when a command and its reply find their way here; see ``Bridge.open``.
+
+        The sidecar calls a subscription active before the broker knows of it.
+        """
         self.channel.open()
+        if self._invoker is None:
+            commands = {(route.topic, PUBSUB) for route in self._routes if route.kind is Kind.COMMAND}
+            probed = commands or {(self._options.reply_topic, self._replies)}
+            await asyncio.gather(*(self._known.wait(topic, component) for topic, component in probed))
 
     async def publish(self, messages: Sequence[Outgoing]) -> None:
         """Publish through the sidecar; see ``Bridge.publish``."""
@@ -115,10 +125,15 @@ class DaprBridge:
         """Send a command and wait for its reply; see ``Bridge.request``."""
         if self._invoker is not None:
             return await self._invoker.request(message)
-        request = replace(message, reply_to=self._options.reply_topic)
+        if not self._known.answers(topic):
+            await self._known.wait_until(topic, message)
+        return await self._exchange(Outgoing(topic, message))
+
+    async def _exchange(self, outgoing: Outgoing) -> Message:
+        request = replace(outgoing.message, reply_to=self._options.reply_topic)
         reply = self._pending.expect(request)
         try:
-            await self._publisher.publish([Outgoing(topic, request)])
+            await self._publisher.publish([outgoing._replace(message=request)])
             return await reply
         finally:
             reply.cancel()
@@ -141,6 +156,7 @@ class DaprBridge:
             await deliveries.close()
         self._deliveries.clear()
         await self._invoked.close()
+        await self._known.close()
         await self._publisher.close()
         self._pending.close()
         await self._sidecar.close()

@@ -46,9 +46,11 @@ class Invoker:
         channel: to the sidecar.
         clock: tells the time.
         apps: app id by service name, where they differ.
+        patient: wait for an app that is not there (yet) until the deadline.
     """
 
-    def __init__(self, channel: SidecarChannel, clock: Clock, apps: Mapping[str, str]) -> None:
+    def __init__(self, channel: SidecarChannel, clock: Clock, apps: Mapping[str, str], *, patient: bool = True) -> None:
+        self._patient = patient
         self._channel = channel
         self._clock = clock
         self._apps = apps
@@ -65,7 +67,7 @@ class Invoker:
         app = self._apps.get(service, service)
         path = f"/v1.0/invoke/{quote(app, safe='')}/method/{quote(message.type)}"
         answer = await self._exchange(path, message)
-        while not answer.ok and any(text in answer.body for text in _NOT_THERE):
+        while self._patient and not answer.ok and any(text in answer.body for text in _NOT_THERE):
             await self._clock.sleep(min(_POLL_SECONDS, self._left(message)))
             answer = await self._exchange(path, message)
         if not answer.ok:
