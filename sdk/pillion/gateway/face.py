@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -77,7 +76,6 @@ class Gateway:
         self._document = {"title": title, "version": version, "description": description}
         self._settings = settings
         self._server: Server | None = None
-        self._serving: asyncio.Task[None] | None = None
 
     async def start(self, host: Host) -> None:
         """Serve; requests are answered when it returns.
@@ -95,23 +93,20 @@ class Gateway:
         chosen = self._settings or settings(GatewaySettings, "GATEWAY_")
         app = create_app(host, self.contracts, authenticator=self._authenticator or _tokens(chosen), **self._document)
         listening = bound_socket(chosen.host, chosen.port)
-        listening.listen(2048)  # from now on connections wait for uvicorn instead of being refused
         self._server = Server(
             uvicorn.Config(app, log_config=None, access_log=False, server_header=False, lifespan="off",
                            timeout_graceful_shutdown=_STOP_SECONDS)
         )  # fmt: skip
-        self._serving = asyncio.get_running_loop().create_task(self._server.serve(sockets=[listening]))
+        await self._server.begin(listening)
         self.port = int(listening.getsockname()[1])
         url = f"http://{chosen.host}:{self.port}"
         host_logger(host.app).info("gateway listens on %s, API documents at %s/docs", url, url)
 
     async def stop(self) -> None:
         """Stop serving, after requests in hand are answered. Harmless when it was not started."""
-        if self._server is None or self._serving is None:
-            return
-        self._server.should_exit = True
-        await self._serving
-        self._server = self._serving = self.port = None
+        if self._server is not None:
+            await self._server.end()
+        self._server = self.port = None
 
 
 def _tokens(chosen: GatewaySettings) -> Authenticator | None:

@@ -74,6 +74,7 @@ def within(seconds: float, deadlines: Deadlines, work: Coroutine[Any, Any, T], a
         raise
     finally:
         deadlines.cancel(token)
+        expiry.forget()
 
 
 class _Expiry:
@@ -92,4 +93,9 @@ class _Expiry:
 
     def over(self) -> bool:
         """Whether the cancellation that arrived is this one, and the only one."""
-        return self._expired and self._task is not None and self._task.uncancel() == 0
+        return self._expired and self._task is not None and self._task.cancelling() == 1
+
+    def forget(self) -> None:
+        """Take the cancellation back; the task goes on with other work, also when the handler did not mind it."""
+        if self._expired and self._task is not None:
+            self._task.uncancel()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import msgspec
@@ -36,6 +37,9 @@ def _answering(plan: Plan, step: Step) -> Step:
             found = failure
         except Verdict as verdict:
             found = _unavailable(verdict)
+        except asyncio.CancelledError as error:
+            found = wire_failure(_own_fault(error), context.message)
+            log.error("handler failed", handler=address, exc_info=error, **_ids(context))
         except Exception as error:
             found = wire_failure(error, context.message)
             log.error("handler failed", handler=address, exc_info=error, **_ids(context))
@@ -64,11 +68,27 @@ def _deciding(plan: Plan, step: Step) -> Step:
             return _because(DeadLetter(str(error)), error)
         except BridgeError as error:
             return _because(Retry(str(error)), error)
+        except asyncio.CancelledError as error:
+            fault = _own_fault(error)
+            log.error("handler failed", handler=address, exc_info=error, **_ids(context))
+            return _because(Retry(str(fault)), fault)
         except Exception as error:
             log.error("handler failed", handler=address, exc_info=error, **_ids(context))
             return _because(Retry(f"{type(error).__name__}: {error}"), error)
 
     return decide
+
+
+def _own_fault(error: asyncio.CancelledError) -> Exception:
+    """A cancellation that nobody asked of this task: the handler awaited something that was cancelled.
+
+    Raises:
+        asyncio.CancelledError: somebody did ask; then the work is over.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise error
+    return RuntimeError("the handler awaited something that was cancelled")
 
 
 async def _announce(plan: Plan, context: Context[Any, Any], failure: Failure) -> None:

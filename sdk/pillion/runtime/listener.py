@@ -24,6 +24,27 @@ _BACKLOG = 2048
 class Server(uvicorn.Server):
     """Uvicorn as a part of a process that handles signals itself."""
 
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._ready = asyncio.Event()
+        self._serving: asyncio.Task[None] | None = None
+
+    async def begin(self, listening: socket.socket) -> None:
+        """Serve on this socket; returns when it does."""
+        self._serving = asyncio.get_running_loop().create_task(self.serve(sockets=[listening]))
+        await self._ready.wait()
+
+    async def end(self) -> None:
+        """Stop serving, after requests in hand are answered. Harmless when it was not begun."""
+        self.should_exit = True
+        if self._serving is not None:
+            await self._serving
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Uvicorn's own, and say when it is done."""
+        await super().startup(sockets)
+        self._ready.set()
+
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Leave the process's signal handlers alone."""
@@ -48,7 +69,6 @@ class Listener:
         self._channel = channel
         self._max_body_bytes = max_body_bytes
         self._server: Server | None = None
-        self._serving: asyncio.Task[None] | None = None
 
     async def start(self) -> int:
         """Listen; the port.
@@ -63,14 +83,13 @@ class Listener:
             interface="asgi3", proxy_headers=False, server_header=False, date_header=False, backlog=_BACKLOG,
         )  # fmt: skip
         self._server = Server(config)
-        self._serving = asyncio.get_running_loop().create_task(self._server.serve(sockets=[listening]))
+        await self._server.begin(listening)
         return int(listening.getsockname()[1])
 
     async def stop(self) -> None:
         """Stop listening, after requests in hand are answered."""
-        if self._server is not None and self._serving is not None:
-            self._server.should_exit = True
-            await self._serving
+        if self._server is not None:
+            await self._server.end()
 
     async def _app(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "http":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from pillion.context import Context
@@ -161,3 +163,19 @@ class Failures:
             await host.call(sneak, None)
         await world.quiet()
         assert heard.items == []
+
+    async def test_a_handler_that_awaits_something_cancelled_fails_like_any_other(self, world: World) -> None:
+        service = Service(world.name("loose"))
+
+        @service.command
+        async def wait(number: int) -> int:
+            if number < 0:
+                given_up: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+                given_up.cancel()
+                await given_up
+            return number
+
+        host = await world.start(service)
+        with pytest.raises(InternalError):
+            await host.call(wait, -1)
+        assert await host.call(wait, 1) == 1
