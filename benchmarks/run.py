@@ -59,8 +59,10 @@ class Target(NamedTuple):
 TARGETS = (
     Target("import_s", "import pillion, seconds", most=0.25),
     Target("start_100_commands_s", "start of a service with 100 commands, seconds", most=0.3),
-    Target("memory_round_trip.per_second", "memory bridge, round trips per second", least=50_000),
-    Target("memory_round_trip.of_floor", "memory bridge, of a bare queue and future", least=0.5),
+    Target("memory_round_trip.per_second", "memory bridge, round trips per second, best of 1, 16, 64", least=50_000),
+    Target("memory_round_trip.of_floor", "memory bridge, of a bare queue and future, at 1", least=0.5),
+    Target("memory_round_trip.cells.16.of_floor", "memory bridge, of a bare queue and future, at 16"),
+    Target("memory_round_trip.cells.64.of_floor", "memory bridge, of a bare queue and future, at 64"),
     Target("event_cpu.us", "event received in bulk, CPU microseconds"),
     Target("event_cpu.of_raw", "event received in bulk, of bare ASGI", most=1.6),
     Target("event_cpu.of_dapr_app", "event received in bulk, of FastAPI with DaprApp (one by one)"),

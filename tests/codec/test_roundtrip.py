@@ -67,7 +67,7 @@ def test_bytes_come_back_as_they_were(value: bytes) -> None:
 
 
 def carried(payload: Payload[Any], value: Any) -> Message:
-    data, data_base64 = payload.members(payload.encode(value))
+    data, data_base64 = payload.pack(value)
     message = Message(id="1", source="s", type="t", specversion="1.0", data=data, data_base64=data_base64)
     return decode(encode(message))
 

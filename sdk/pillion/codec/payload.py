@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
 from msgspec import UNSET, Raw, UnsetType
 from pydantic import PydanticUserError, TypeAdapter, ValidationError
@@ -17,6 +17,10 @@ T = TypeVar("T")
 
 JSON = "application/json"
 OCTETS = "application/octet-stream"
+
+
+# A CloudEvent's ``data`` and ``data_base64``; one of them is empty.
+Packed: TypeAlias = tuple[Raw | UnsetType, str | None]
 
 
 class Payload(Generic[T]):
@@ -48,12 +52,13 @@ class Payload(Generic[T]):
         Raises:
             InvalidInput: the data do not fit the type.
         """
+        data = message.data
         try:
             if self.binary:
                 return self._octets(message)
             if message.data_base64 is not None:
                 return self._validate_json(base64.b64decode(message.data_base64, validate=True))  # type: ignore[no-any-return]
-            return self._validate_json(message.json or b"null")  # type: ignore[no-any-return]
+            return self._validate_json(b"null" if data is UNSET else bytes(data))  # type: ignore[no-any-return]
         except ValidationError as error:
             raise InvalidInput.of(error) from None
         except (binascii.Error, RecursionError) as error:
@@ -92,11 +97,14 @@ class Payload(Generic[T]):
         except (ValidationError, PydanticSerializationError) as error:
             raise TypeError(f"{value!r:.200} is no {self.type!r}: {error}") from None
 
-    def members(self, body: bytes) -> tuple[Raw | UnsetType, str | None]:
-        """The encoded value as the CloudEvent's ``data`` and ``data_base64``."""
-        if self.binary:
-            return UNSET, base64.b64encode(body).decode("ascii")
-        return Raw(body), None
+    def pack(self, value: T) -> Packed:
+        """The value as the CloudEvent's ``data`` and ``data_base64``.
+
+        Raises:
+            TypeError: the value is not of this type.
+        """
+        body = self.encode(value)
+        return (UNSET, base64.b64encode(body).decode("ascii")) if self.binary else (Raw(body), None)
 
     def json_schema(self, *, output: bool = False) -> dict[str, Any]:
         """JSON Schema of the type, as it is read or as it is written."""

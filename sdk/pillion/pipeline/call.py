@@ -49,7 +49,7 @@ def _command(plan: Plan, handler: CommandHandler) -> Step:
     invoke, finish = _invoke(plan), _finish(plan, handler)
     publish, outbound, output = plan.facilities.bridge.publish, plan.outbound, handler.command.output
     events = tuple(_result_events(handler))
-    address, encode = handler.address, output.encode
+    address, pack = handler.address, output.pack
     replies, done = plan.replies, Ack()
 
     async def execute(context: Context[Any, Any]) -> Outcome:
@@ -57,14 +57,14 @@ def _command(plan: Plan, handler: CommandHandler) -> Step:
         if finish is not None:
             result = await finish(context, result)
         try:
-            body = encode(result)
+            packed = pack(result)
         except TypeError as error:
             raise InvalidOutput(f"{address} answered what its contract does not allow: {error}") from error
         for event in events:
             context._hold(outbound.emit(event, result, context.message, context.message.subject))  # noqa: SLF001
         if context.held:
             await publish(context.held)
-        return Reply(outbound.answer(context.message, output, body)) if replies else done
+        return Reply(outbound.answer(context.message, output, packed)) if replies else done
 
     return execute
 

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from msgspec import Raw
 
-from pillion.codec.payload import Payload
+from pillion.codec.payload import Packed, Payload
 from pillion.errors import DeadlineExceeded, InvalidInput
 from pillion.message import Message
 from pillion.pipeline.facilities import Facilities
@@ -88,13 +88,9 @@ class Outbound:
         message = self._message(event.cloudevent_type or event.address, event.payload, payload, cause, key, now, None)
         return Outgoing(event.topic, message, event.component)
 
-    def reply(self, request: Message, payload: Payload[Any], value: Any) -> Message:
-        """The answer to a command."""
-        return self.answer(request, payload, payload.encode(value))
-
-    def answer(self, request: Message, payload: Payload[Any], body: bytes) -> Message:
-        """The answer to a command, already encoded."""
-        data, data_base64 = payload.members(body)
+    def answer(self, request: Message, payload: Payload[Any], packed: Packed) -> Message:
+        """The answer to a command, already packed."""
+        data, data_base64 = packed
         # By position, as in _message; nobody pays for names on this path.
         return Message(
             self._next_id(),
@@ -143,7 +139,7 @@ class Outbound:
         now: datetime,
         deadline: datetime | None,
     ) -> Message:
-        data, data_base64 = payload.members(payload.encode(value))
+        data, data_base64 = payload.pack(value)
         new_id = self._next_id()
         # By position, in the order of Message's fields: names would cost half a microsecond.
         return Message(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from uuid import uuid4
 
 from pillion.bridges.memory.broker import MemoryBroker, Topic
@@ -127,7 +128,9 @@ class MemoryBridge:
     def _limit(self, message: Message, reply: asyncio.Future[bytes]) -> int | None:
         if message.deadline is None or self._deadlines is None:
             return None
-        left = message.deadline.timestamp() - self._clock.now()
+        # From when it was made, which is just now: asking the clock again costs more than the difference.
+        made = message.time or datetime.fromtimestamp(self._clock.now(), UTC)
+        left = (message.deadline - made).total_seconds()
         return self._deadlines.after(left, _expire, reply, message.type)
 
     async def _nobody(self, topic: Topic, message: Message, delivery: Delivery) -> None:
