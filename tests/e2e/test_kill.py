@@ -1,0 +1,84 @@
+"""An app that is killed while it handles messages loses none: real daprd, real brokers, SIGKILL."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from pillion import Service
+from pillion.sidecar.child import Child
+from pillion.sidecar.ports import free_port
+from pillion.sidecar.process import Daprd, DaprdOptions
+from tests.conformance.daprworld import DaprdWorld
+from tests.daprd import require_daprd
+from tests.e2e.counting_app import told
+from tests.e2e.fleet import ROOT
+from tests.profiles import copy_configuration, copy_profile
+from tests.servers import Server
+
+pytestmark = [pytest.mark.daprd, pytest.mark.timeout(120)]
+MESSAGES = 200
+
+
+class Counter:
+    """The app and the file that it writes to."""
+
+    def __init__(self, file: Path, options: DaprdOptions) -> None:
+        self._file = file
+        ports = {"APP_PORT": str(options.app_port), "DAPR_HTTP_PORT": str(options.http_port)}
+        self._variables = {**os.environ, **ports, "COUNT_FILE": str(file), "PYTHONPATH": str(ROOT)}
+        self._command = [sys.executable, "-m", "pillion", "run", "tests.e2e.counting_app:counter"]
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[Child]:
+        app = Child(self._command, self._variables)
+        await app.start()
+        try:
+            yield app
+        finally:
+            await app.kill()
+
+    def handled(self) -> list[int]:
+        return [int(line) for line in self._file.read_text().splitlines()] if self._file.exists() else []
+
+    async def until(self, distinct: int) -> None:
+        try:
+            async with asyncio.timeout(60):
+                while len(set(self.handled())) < distinct:  # noqa: ASYNC110 - another process writes
+                    await asyncio.sleep(0.05)
+        except TimeoutError:
+            raise AssertionError(f"{len(set(self.handled()))} of {distinct} messages were handled") from None
+
+
+@pytest.mark.parametrize(
+    "profile", [pytest.param(name, marks=getattr(pytest.mark, name)) for name in ("redis", "rabbitmq")]
+)
+async def test_a_killed_app_loses_nothing(profile: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    require_daprd()
+    server: Server = request.getfixturevalue(f"{profile}_server")
+    components = copy_profile(profile, tmp_path, **{profile: server.address})
+    async with DaprdWorld(components, copy_configuration(tmp_path)) as world:
+        options = DaprdOptions(
+            app_id="counter",
+            app_port=free_port(),
+            resources_paths=(components,),
+            config_path=world.configuration,
+            flags=("--dapr-block-shutdown-duration", "0s"),
+        )
+        counter = Counter(tmp_path / "handled", options)
+        async with Daprd(options) as sidecar:
+            async with counter.running():
+                await sidecar.wait_serving()
+                sender = await world.start(Service("source"))
+                await asyncio.gather(*(sender.emit(told, number) for number in range(MESSAGES)))
+                await counter.until(40)
+            assert len(set(counter.handled())) < MESSAGES
+            async with counter.running():
+                await counter.until(MESSAGES)
+    assert set(counter.handled()) == set(range(MESSAGES))

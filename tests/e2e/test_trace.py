@@ -1,0 +1,54 @@
+"""One order over six processes and six real daprds is one trace."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from tests.daprd import require_daprd
+from tests.e2e.fleet import ROOT, Shop
+from tests.profiles import copy_configuration, copy_profile
+from tests.servers import Server
+
+pytestmark = [pytest.mark.daprd, pytest.mark.redis, pytest.mark.timeout(120)]
+
+TRACE = "0af7651916cd43dd8448eb211c80319c"
+
+
+async def test_an_order_over_six_processes_is_one_trace(redis_server: Server, tmp_path: Path) -> None:
+    require_daprd()
+    profile = copy_profile("redis", tmp_path, redis=redis_server.address)
+    spans = tmp_path / "spans.jsonl"
+    path = os.pathsep.join([str(Path(__file__).with_name("tracing")), str(ROOT)])
+    variables = {"SPANS_FILE": str(spans), "PYTHONPATH": path}
+    async with (
+        Shop(tmp_path, profile, copy_configuration(tmp_path), variables) as shop,
+        aiohttp.ClientSession(headers={"traceparent": f"00-{TRACE}-b7ad6b7169203331-01"}) as session,
+    ):
+        assert (await shop.order(session))["status"] == "confirmed"
+        await shop.mail("confirmed")
+        found = await traced(spans, "notifications")
+    processes = {span["process"] for span in found}
+    # users has nothing to do with an order; the other five have.
+    assert len(processes) == 5
+    known = {span["span"] for span in found} | {"b7ad6b7169203331"}
+    assert [span for span in found if span["parent"] not in known] == []
+    assert {"SERVER", "CLIENT", "PRODUCER", "CONSUMER"} <= {span["kind"] for span in found}
+
+
+async def traced(spans: Path, last: str) -> list[dict[str, Any]]:
+    """The spans of the trace, once the last service has told of its own and their parents are there."""
+    async with asyncio.timeout(20):
+        while True:
+            lines = spans.read_text().splitlines() if spans.exists() else []
+            found = [span for span in map(json.loads, lines) if span["trace"] == TRACE]
+            known = {span["span"] for span in found} | {"b7ad6b7169203331"}
+            if any(last in span["name"] for span in found) and all(span["parent"] in known for span in found):
+                return found
+            await asyncio.sleep(0.05)
