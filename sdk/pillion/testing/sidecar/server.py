@@ -13,6 +13,7 @@ from typing import Any, Self
 import aiohttp
 from aiohttp import web
 
+from pillion.sidecar.ports import is_listening
 from pillion.testing.sidecar.broker import FakeBroker, Stored
 from pillion.testing.sidecar.delivery import Delivery, InboundRetry
 from pillion.testing.sidecar.publishing import Publishing
@@ -205,14 +206,8 @@ class FakeSidecar:
         self._ready.set()
 
     async def _wait_listening(self, port: int) -> None:
-        while True:
-            try:
-                _, writer = await asyncio.open_connection("127.0.0.1", port)
-            except OSError:
-                await asyncio.sleep(0.01)
-            else:
-                writer.close()
-                return
+        while not is_listening(port):  # noqa: ASYNC110 - the application is another process's
+            await asyncio.sleep(0.01)
 
     async def _declared(self) -> list[dict[str, Any]]:
         status, _, body = await self.call_app("GET", "/dapr/subscribe", {}, b"")
