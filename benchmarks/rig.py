@@ -219,9 +219,11 @@ class Rig:
 
     def _write_profile(self) -> None:
         shutil.copytree(ROOT / "components" / "redis", self.profile)
+        shutil.copytree(ROOT / "components" / "state" / "redis", self.profile, dirs_exist_ok=True)
         secrets = ROOT / "components" / "secrets.example.json"
         for file in self.profile.glob("*.yaml"):
             text = file.read_text().replace("127.0.0.1:6379", f"127.0.0.1:{self.redis_port}")
+            text = text.replace("data/", f"{self.folder}/")
             file.write_text(text.replace("components/secrets.example.json", str(secrets)))
         config = (ROOT / "components" / "config.yaml").read_text()
         (self.folder / "config.yaml").write_text(config.replace("data/names.db", str(self.folder / "names.db")))

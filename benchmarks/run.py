@@ -23,6 +23,7 @@ BENCHMARKS = {
     "event_cpu": "event_cpu",
     "command_redis": "command_redis",
     "events_redis": "events_redis",
+    "once": "once",
 }
 
 
@@ -85,6 +86,10 @@ TARGETS = (
     Target("command_redis.invocation.of_faststream_128", "command by invocation at 128, of FastStream"),
     Target("events_redis.per_second", "events published and handled per second"),
     Target("events_redis.of_faststream", "events published and handled, of FastStream without sidecar", least=2.5),
+    Target("once.embedded.per_second", "events with inbox and outbox, embedded over SQLite, per second"),
+    Target("once.embedded.of_plain", "events with inbox and outbox, embedded over SQLite, of without"),
+    Target("once.redis.per_second", "events with inbox and outbox, Redis and SQLite beside daprd, per second"),
+    Target("once.redis.of_plain", "events with inbox and outbox, Redis and SQLite beside daprd, of without", least=0.5),
 )
 
 

@@ -7,8 +7,9 @@ import os
 import shutil
 import signal
 import subprocess
+import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import NoReturn, Self
 
@@ -19,6 +20,7 @@ from pillion.sidecar.ports import free_port, is_listening
 _START_SECONDS = 60.0
 _STOP_SECONDS = 20.0
 _POLL_SECONDS = 0.02
+_KAFKA_CLUSTER = "cGlsbGlvbi10ZXN0cy0wMQ"  # any 16 bytes
 
 
 class Server:
@@ -29,13 +31,28 @@ class Server:
         folder: where its data and its log are.
         port: where it listens on 127.0.0.1.
         environment: variables on top of this process's own.
+        user: to run as; None is this process's own.
+        stop_signal: what ends it in good order.
+        ready: whether it serves; None is when it accepts connections.
     """
 
-    def __init__(self, argv: list[str], folder: Path, port: int, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        argv: list[str],
+        folder: Path,
+        port: int,
+        environment: Mapping[str, str] | None = None,
+        user: str | None = None,
+        stop_signal: signal.Signals = signal.SIGTERM,
+        ready: Callable[[], bool] | None = None,
+    ) -> None:
         self.folder = folder
         self.port = port
         self._argv = argv
         self._environment = {**os.environ, **(environment or {})}
+        self._user = user
+        self._stop_signal = stop_signal
+        self._ready = ready or (lambda: is_listening(port))
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -44,23 +61,29 @@ class Server:
         return f"127.0.0.1:{self.port}"
 
     def start(self) -> None:
-        """Start it and wait until it accepts connections."""
+        """Start it and wait until it serves."""
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                self._argv, env=self._environment, cwd=self.folder, stdout=log, stderr=log, start_new_session=True
+                self._argv,
+                env=self._environment,
+                cwd=self.folder,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                user=self._user,
             )
         deadline = time.monotonic() + _START_SECONDS
-        while not is_listening(self.port):
+        while not self._ready():
             if self._process.poll() is not None or time.monotonic() > deadline:
                 self.kill()
                 raise RuntimeError(f"{self._argv[0]} did not start:\n{self._log.read_text(errors='replace')[-2000:]}")
             time.sleep(_POLL_SECONDS)
 
     def stop(self) -> None:
-        """SIGTERM, and SIGKILL when that does not help."""
+        """Its stop signal, and SIGKILL when that does not help."""
         if self._process is None:
             return
-        self._process.terminate()
+        self._process.send_signal(self._stop_signal)
         try:
             self._process.wait(_STOP_SECONDS)
         except subprocess.TimeoutExpired:
@@ -141,6 +164,83 @@ def rabbitmq(folder: Path, mapper: Server) -> Server:
     return Server([program], folder, port, environment)
 
 
+def postgresql(folder: Path) -> Server:
+    """A PostgreSQL with user and database pillion that asks for no password, not started yet.
+
+    It refuses to run as root, so then the user postgres runs it, who must be able to enter ``folder``.
+    """
+    port = free_port()
+    user = "postgres" if os.geteuid() == 0 else None
+    data = folder / "postgresql"
+    data.mkdir()
+    if user:
+        shutil.chown(data, user)
+    initdb = find_postgresql("initdb")
+    options = ["--pgdata", str(data), "--username", "pillion", "--auth", "trust", "--no-sync", "--encoding", "UTF8"]
+    subprocess.run([initdb, *options], user=user, cwd=data, check=True, capture_output=True)
+    with (data / "postgresql.conf").open("a") as settings:
+        settings.write(f"listen_addresses = '127.0.0.1'\nport = {port}\nunix_socket_directories = ''\n")
+    # The database of the user's name, made by the server alone, before anybody can connect.
+    create = [find_postgresql("postgres"), "--single", "-D", str(data), "postgres"]
+    subprocess.run(create, user=user, cwd=data, check=True, capture_output=True, input=b"CREATE DATABASE pillion;\n")
+    probe = [find_postgresql("pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(port)]
+
+    def is_ready() -> bool:
+        """After a crash it accepts connections only to refuse them, until it has put its files in order."""
+        return subprocess.run(probe, check=False).returncode == 0
+
+    # SIGTERM would wait for clients to leave.
+    argv = [find_postgresql("postgres"), "-D", str(data)]
+    return Server(argv, data, port, user=user, stop_signal=signal.SIGINT, ready=is_ready)
+
+
+def kafka(folder: Path, front: int | None = None) -> Server:
+    """A Kafka of one node that makes topics when they are first used, not started yet.
+
+    ``front`` is the port of a proxy: clients are told that the node is there.
+    """
+    port, controller = free_port(), free_port()
+    settings = {
+        "process.roles": "broker,controller",
+        "node.id": "1",
+        "controller.quorum.voters": f"1@127.0.0.1:{controller}",
+        "listeners": f"PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}",
+        "advertised.listeners": f"PLAINTEXT://127.0.0.1:{front or port}",
+        "controller.listener.names": "CONTROLLER",
+        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "log.dirs": str(folder / "log"),
+        "num.partitions": "3",
+        "offsets.topic.num.partitions": "3",
+        "offsets.topic.replication.factor": "1",
+        "transaction.state.log.replication.factor": "1",
+        "transaction.state.log.min.isr": "1",
+        # By default the first member of a group waits 3 s for others.
+        "group.initial.rebalance.delay.ms": "0",
+    }
+    file = folder / "kafka.properties"
+    file.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
+    java = [find_program("java"), "-cp", find_kafka(), "-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
+    java += ["-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"]
+    storage = ["kafka.tools.StorageTool", "format", "--cluster-id", _KAFKA_CLUSTER, "--config", str(file)]
+    subprocess.run([*java, *storage], check=True, capture_output=True)
+    return Server([*java, "kafka.Kafka", str(file)], folder, port)
+
+
+def find_kafka() -> str:
+    """The Java class path of the newest Kafka that ``make kafka`` fetched; without any, ``skip``."""
+    cache = Path(os.environ.get("PILLION_CACHE") or Path.home() / ".cache" / "pillion")
+    found = sorted(folder for folder in cache.glob("kafka/*") if folder.suffix.lstrip(".").isdigit())
+    if not found:
+        skip("Kafka is not there (`make kafka` fetches it)")
+    return f"{found[-1]}/*"
+
+
+def find_postgresql(name: str) -> str:
+    """A program of the newest PostgreSQL; Debian keeps them off the PATH. Without any, ``skip``."""
+    found = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), key=lambda path: int(path.parts[-3]))
+    return str(found[-1]) if found else find_program(name)
+
+
 @pytest.fixture(scope="session")
 def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A running Redis, shared by the tests of one worker: use topics and keys of your own."""
@@ -153,4 +253,21 @@ def rabbitmq_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server
     """A running RabbitMQ, shared by the tests of one worker: use topics of your own."""
     folder = tmp_path_factory.mktemp("rabbitmq")
     with epmd(folder) as mapper, rabbitmq(folder, mapper) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[Server]:
+    """A running PostgreSQL, shared by the tests of one worker: use tables or keys of your own."""
+    # Not in pytest's own folder, which nobody but its owner may enter.
+    with tempfile.TemporaryDirectory(prefix="pillion-postgresql-") as folder:
+        Path(folder).chmod(0o755)
+        with postgresql(Path(folder)) as server:
+            yield server
+
+
+@pytest.fixture(scope="session")
+def kafka_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A running Kafka, shared by the tests of one worker: use topics of your own."""
+    with kafka(tmp_path_factory.mktemp("kafka")) as server:
         yield server

@@ -10,6 +10,7 @@ import pytest
 import pillion
 
 PUBLIC = [
+    "Breaker",
     "BridgeError",
     "Cause",
     "Command",
@@ -29,10 +30,12 @@ PUBLIC = [
     "Gateway",
     "Guard",
     "Host",
+    "IdempotencyKeyReused",
     "InternalError",
     "InvalidInput",
     "Message",
     "NotFound",
+    "Pause",
     "PillionError",
     "RemoteFailure",
     "Retry",

@@ -11,6 +11,7 @@ from pillion.errors import (
     DeclarationError,
     Failure,
     Forbidden,
+    IdempotencyKeyReused,
     InternalError,
     InvalidInput,
     NotFound,
@@ -24,6 +25,8 @@ from pillion.errors import (
 from pillion.message import Message
 from pillion.outcome import DeadLetter, Drop, Retry
 from pillion.pipeline.outbound import Cause
+from pillion.resilience.breaker import Breaker
+from pillion.resilience.pause import Pause
 from pillion.service.command import Command, CommandFailed
 from pillion.service.contract import Contract
 from pillion.service.event import Event, foreign_event
@@ -37,6 +40,7 @@ if TYPE_CHECKING:
     from pillion.runtime.host import Host
 
 __all__ = [
+    "Breaker",
     "BridgeError",
     "Cause",
     "Command",
@@ -56,10 +60,12 @@ __all__ = [
     "Gateway",
     "Guard",
     "Host",
+    "IdempotencyKeyReused",
     "InternalError",
     "InvalidInput",
     "Message",
     "NotFound",
+    "Pause",
     "PillionError",
     "RemoteFailure",
     "Retry",

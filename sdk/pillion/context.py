@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
-from typing import TYPE_CHECKING, Any, Generic, Protocol
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeAlias
 
 from typing_extensions import TypeVar
 
+from pillion.errors import PillionError
 from pillion.message import Message
 from pillion.ports.bridge import Outgoing
+from pillion.ports.store import StateStore
 
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
@@ -26,6 +28,39 @@ S = TypeVar("S", default=Any)
 R = TypeVar("R", default=Any)
 
 
+class Sending(NamedTuple):
+    """How a message is to travel.
+
+    Attributes:
+        key: ordering key.
+        timeout: seconds the caller waits for the answer.
+        ttl: seconds after which the message is worth nothing.
+        delay: seconds before which it must not leave.
+        idempotency_key: names the request; repeated with the same name it is done once.
+    """
+
+    key: str | None = None
+    timeout: float | None = None
+    ttl: float | None = None
+    delay: float | None = None
+    idempotency_key: str | None = None
+
+
+# What is answered in place of a command that did not: called with the error, ``async`` or not.
+Fallback: TypeAlias = Callable[[PillionError], O | Awaitable[O]]
+
+_PLAIN = Sending()
+
+
+class Once(Protocol):
+    """One execution whose changes and messages leave together."""
+
+    @property
+    def store(self) -> StateStore:
+        """Holds the changes back until then."""
+        ...
+
+
 class Scope(Protocol):
     """What the runtime gives all executions of one handler."""
 
@@ -38,21 +73,21 @@ class Scope(Protocol):
         """What the service's lifespan yielded."""
 
     def call(
-        self, command: Command[I, O], payload: I, cause: Message, timeout: float | None, key: str | None
+        self, command: Command[I, O], payload: I, cause: Message, options: Sending, fallback: Fallback[O] | None
     ) -> Awaitable[O]:
         """Call a declared command."""
         ...
 
-    def send(self, command: Command[I, Any], payload: I, cause: Message, key: str | None) -> Outgoing:
+    def send(self, command: Command[I, Any], payload: I, cause: Message, options: Sending) -> Outgoing:
         """The message that sends a declared command."""
         ...
 
-    def emit(self, event: Event[P], payload: P, cause: Message, key: str | None) -> Outgoing:
+    def emit(self, event: Event[P], payload: P, cause: Message, options: Sending) -> Outgoing:
         """The message of a declared event."""
         ...
 
-    def state(self, message: Message) -> State:
-        """The service's state."""
+    def state(self, message: Message, held: StateStore | None) -> State:
+        """The service's state, as far as it goes through the store that holds changes back."""
         ...
 
     def secrets(self) -> Secrets:
@@ -75,17 +110,25 @@ class Context(Generic[S, R]):
         message: the CloudEvent that is handled: id, correlation, causation, tenant, principal, deadline, attempt.
     """
 
-    __slots__ = ("_log", "_scope", "held", "message", "payload")
+    __slots__ = ("_log", "_scope", "held", "message", "once", "payload")
 
     def __init__(self, scope: Scope, message: Message) -> None:
         self._scope = scope
         self.message = message
         self.payload: Any = None
         self.held: list[Outgoing] | None = None
+        self.once: Once | None = None
         self._log: FilteringBoundLogger | None = None
 
     def call(
-        self, command: Command[I, O], payload: I, *, timeout: float | None = None, key: str | None = None
+        self,
+        command: Command[I, O],
+        payload: I,
+        *,
+        timeout: float | None = None,
+        key: str | None = None,
+        idempotency_key: str | None = None,
+        fallback: Fallback[O] | None = None,
     ) -> Awaitable[O]:
         """Call a command and wait for its answer.
 
@@ -94,6 +137,9 @@ class Context(Generic[S, R]):
             payload: its request.
             timeout: seconds to wait; default the command's own, and never longer than the time left to this handler.
             key: ordering key of the message.
+            idempotency_key: names the request; a command that is handled once gives the first answer again.
+            fallback: gives the answer when there is none: not in time, not reachable, an internal error, or too many of
+                these before (the service's ``breaker``). Called with the error; ``async`` or not.
 
         Raises:
             Failure: the command's declared failures; ``RemoteFailure`` for others; ``InvalidInput``;
@@ -101,30 +147,71 @@ class Context(Generic[S, R]):
             UndeclaredError: ``calls=`` does not name the command.
             BridgeError: the command could not be sent.
         """
-        return self._scope.call(command, payload, self.message, timeout, key)
+        options = Sending(key, timeout, None, None, idempotency_key)
+        return self._scope.call(command, payload, self.message, options, fallback)
 
-    def send(self, command: Command[I, Any], payload: I, *, key: str | None = None) -> None:
+    def send(
+        self,
+        command: Command[I, Any],
+        payload: I,
+        *,
+        key: str | None = None,
+        ttl: float | None = None,
+        delay: float | None = None,
+        idempotency_key: str | None = None,
+    ) -> None:
         """Send a command without waiting for an answer; it leaves when this handler has succeeded.
+
+        Args:
+            command: one of those in ``calls=``.
+            payload: its request.
+            key: ordering key of the message.
+            ttl: seconds after which it is worth nothing and is not handled any more; default it stays.
+            delay: seconds it is kept back in this service's state store; default none.
+            idempotency_key: names the request; a command that is handled once is handled once for all of them.
 
         Raises:
             UndeclaredError: ``calls=`` does not name the command.
             TypeError: the payload is not of the command's type.
+            ValueError: ``ttl`` or ``delay`` is not above 0.
         """
-        self._hold(self._scope.send(command, payload, self.message, key))
+        options = Sending(key, None, ttl, delay, idempotency_key)
+        self._hold(self._scope.send(command, payload, self.message, options))
 
-    def emit(self, event: Event[P], payload: P, *, key: str | None = None) -> None:
+    def emit(
+        self,
+        event: Event[P],
+        payload: P,
+        *,
+        key: str | None = None,
+        ttl: float | None = None,
+        delay: float | None = None,
+    ) -> None:
         """Publish an event; it leaves when this handler has succeeded.
+
+        Args:
+            event: one of those in ``emits=``.
+            payload: its data.
+            key: ordering key; default what the event's own ``key=`` makes of the payload.
+            ttl: seconds after which it is worth nothing and is not handled any more; default it stays.
+            delay: seconds it is kept back in this service's state store; default none.
 
         Raises:
             UndeclaredError: ``emits=`` does not name the event.
             TypeError: the payload is not of the event's type.
+            ValueError: ``ttl`` or ``delay`` is not above 0.
         """
-        self._hold(self._scope.emit(event, payload, self.message, key))
+        plain = key is None and ttl is None and delay is None
+        options = _PLAIN if plain else Sending(key, None, ttl, delay)
+        self._hold(self._scope.emit(event, payload, self.message, options))
 
     @property
     def state(self) -> State:
-        """The service's own state; ``state.tenant()`` is that of the message's tenant."""
-        return self._scope.state(self.message)
+        """The service's own state; ``state.tenant()`` is that of the message's tenant.
+
+        In a handler with ``once=`` changes are held and written together when it has succeeded.
+        """
+        return self._scope.state(self.message, self.once.store if self.once is not None else None)
 
     @property
     def secrets(self) -> Secrets:

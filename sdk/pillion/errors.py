@@ -208,6 +208,13 @@ class UnknownCommand(Failure):
     command: str
 
 
+class IdempotencyKeyReused(Failure):
+    """This idempotency key was used for another request."""
+
+    status = 422
+    key: str
+
+
 class DeadlineExceeded(Failure):
     """No answer came before the deadline."""
 

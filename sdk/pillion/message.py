@@ -38,6 +38,8 @@ class Message(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=Tru
         failure_title: one sentence about the failure.
         subscriber: in a dead letter: what failed to handle it, for example ``orders.v1.refund``.
         expiration: after this time the message is worth nothing and is dropped.
+        idempotency_key: the sender's name for this request: all messages with it ask for the same thing once.
+        claim: key of the payload in the claims store, which carries it instead of the message.
         topic: topic it came from, as Dapr adds it.
         pubsubname: component it came from, as Dapr adds it.
         traceid: trace id as Dapr adds it; always a string.
@@ -70,6 +72,8 @@ class Message(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=Tru
     failure_title: str | None = field(default=None, name="failuretitle")
     subscriber: str | None = None
     expiration: datetime | None = None
+    idempotency_key: str | None = field(default=None, name="idempotencykey")
+    claim: str | None = field(default=None, name="claimcheck")
     topic: str | None = None
     pubsubname: str | None = None
     traceid: str | None = None

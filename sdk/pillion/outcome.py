@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar, TypeAlias
 
@@ -82,10 +83,12 @@ class Backoff:
 
 
 class Retry(Verdict):
-    """Try again: raised by a handler, or declared as a subscription's policy.
+    """Try again: raised by a handler, or declared as a handler's policy.
 
     Raised, ``Retry(after=2.5)`` asks for the next attempt in 2.5 seconds and counts as one attempt of the policy.
-    Declared, ``retry=Retry(attempts=5, backoff="200ms..30s")`` says how often and how fast.
+    Declared, ``retry=Retry(attempts=5, backoff="200ms..30s")`` says how often and how fast; with
+    ``on=[TimeoutError]`` only for these exceptions. Of several policies the first that fits is followed; an exception
+    that none fits is not tried again.
 
     Attributes:
         reason: why, for logs and dead letters.
@@ -93,7 +96,8 @@ class Retry(Verdict):
         attempts: how many attempts in all, the first included. Default 5.
         backoff: waits between them. Default ``"200ms..5s"``.
         jitter: part of each wait that is random, 0 to 1. Default 0.2.
-        next_attempt: the number of the attempt that is asked for, where pillion knows it.
+        on: exception classes it is for, a failure's that is not ``retryable`` too; empty for all that are unexpected or
+            retryable.
 
     Raises:
         DeclarationError: when a value is out of its range.
@@ -107,15 +111,16 @@ class Retry(Verdict):
         attempts: int = 5,
         backoff: str = "200ms..5s",
         jitter: float = 0.2,
+        on: type[BaseException] | Iterable[type[BaseException]] = (),
     ) -> None:
         super().__init__(reason)
         if attempts < 1 or not 0 <= jitter <= 1 or (after is not None and after < 0):
             raise DeclarationError("Retry: attempts must be at least 1, jitter between 0 and 1, after not negative")
         self.after = after
-        self.next_attempt: int | None = None
         self.attempts = attempts
         self.backoff = Backoff.parse(backoff)
         self.jitter = jitter
+        self.on = (on,) if isinstance(on, type) else tuple(on)
 
 
 Outcome: TypeAlias = Ack | Reply | Retry | Drop | DeadLetter

@@ -1,7 +1,8 @@
 """The orders service: brings inventory and payments together, and undoes what was done when one of them fails.
 
-Every step may be repeated: inventory and payments know the order's id. So an order whose handling broke off in the
-middle is finished by placing it again.
+With ``once=True`` the order and what is told about it are written together, and a command that comes twice is handled
+once. Calls to others are outside of that, so they carry the order's id: what breaks off in the middle is finished by
+placing the order again.
 """
 
 from __future__ import annotations
@@ -31,14 +32,13 @@ service = Service(orders)
     place,
     calls=[inventory.reserve, inventory.release, payments.charge, payments.refund],
     emits=[placed, confirmed, rejected],
+    once=True,
 )
 async def place_order(ctx: Context, request: PlaceOrder) -> Order:
     stored = ctx.state.of(Order)
-    known = await stored.get(request.order_id)
-    if known and known.status != "placed":
+    if known := await stored.get(request.order_id):
         return known
-    order = known or Order(order_id=request.order_id, email=request.email, lines=request.lines, status="placed")
-    await stored.set(order.order_id, order)
+    order = Order(order_id=request.order_id, email=request.email, lines=request.lines, status="placed")
     done = await _fulfil(ctx, order, request.card)
     await stored.set(done.order_id, done)
     # Events leave together, in this order, and only when this handler has succeeded.
@@ -47,7 +47,7 @@ async def place_order(ctx: Context, request: PlaceOrder) -> Order:
     return done
 
 
-@service.handles(cancel, calls=[inventory.release, payments.refund], emits=[cancelled])
+@service.handles(cancel, calls=[inventory.release, payments.refund], emits=[cancelled], once=True)
 async def cancel_order(ctx: Context, order_id: str) -> Order:
     stored = ctx.state.of(Order)
     order = await _known(ctx, order_id)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pillion import ConflictError, Context, Service
+from pillion import Context, Service
 from services.payments.config import PaymentsConfig
 from services.payments.contract import (
     CardDeclined,
@@ -19,31 +19,27 @@ from services.payments.contract import (
 service = Service(payments, config=PaymentsConfig)
 
 
-@service.handles(charge, emits=[charged])
+@service.handles(charge, emits=[charged], once=True)
 async def charge_card(ctx: Context[PaymentsConfig], request: Charge) -> Payment:
     taken = ctx.state.of(Payment)
     if known := await taken.get(request.order_id):
         return known
     _check(request, ctx.settings)
     payment = Payment(order_id=request.order_id, amount=request.amount, card_ending=request.card[-4:])
-    try:
-        await taken.set(request.order_id, payment, first_write=True)
-    except ConflictError:
-        # The same order, twice at the same time: the other one was first.
-        return await taken.get(request.order_id) or payment
+    await taken.set(request.order_id, payment)
     ctx.emit(charged, payment)
     return payment
 
 
-@service.handles(refund, emits=[refunded])
+@service.handles(refund, emits=[refunded], once=True)
 async def give_back(ctx: Context[PaymentsConfig], order_id: str) -> Refund:
     taken = ctx.state.of(Payment)
-    found = await taken.get_item(order_id)
-    if found is None:
+    payment = await taken.get(order_id)
+    if payment is None:
         return Refund(order_id=order_id, amount=0)
-    answer = Refund(order_id=order_id, amount=found.value.amount)
-    if not found.value.refunded:
-        await taken.set(order_id, found.value.model_copy(update={"refunded": True}), etag=found.etag)
+    answer = Refund(order_id=order_id, amount=payment.amount)
+    if not payment.refunded:
+        await taken.set(order_id, payment.model_copy(update={"refunded": True}))
         ctx.emit(refunded, answer)
     return answer
 

@@ -8,7 +8,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 from pydantic import BaseModel
 
-from pillion import ConflictError, Context, Service
+from pillion import Context, Service
 from services.users.contract import (
     EmailTaken,
     SignedUp,
@@ -33,19 +33,19 @@ class Account(BaseModel):
     code: str
 
 
-@service.handles(sign_up, emits=[signed_up])
+@service.handles(sign_up, emits=[signed_up], once=True)
 async def create_account(ctx: Context, request: SignUp) -> User:
-    user = User(user_id=_user_id(request.email), email=request.email, name=request.name)
+    accounts, user_id = ctx.state.of(Account), _user_id(request.email)
+    if await accounts.get(user_id):
+        raise EmailTaken
+    user = User(user_id=user_id, email=request.email, name=request.name)
     account = Account(user=user, code=secrets.token_urlsafe(16))
-    try:
-        await ctx.state.of(Account).set(user.user_id, account, first_write=True)
-    except ConflictError:
-        raise EmailTaken from None
+    await accounts.set(user_id, account)
     ctx.emit(signed_up, SignedUp(user=user, code=account.code))
     return user
 
 
-@service.handles(verify)
+@service.handles(verify, once=True)
 async def check_code(ctx: Context, request: Verify) -> User:
     accounts = ctx.state.of(Account)
     account = await accounts.get(request.user_id)

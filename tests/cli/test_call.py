@@ -9,6 +9,7 @@ import pytest_asyncio
 from click.shell_completion import ShellComplete
 
 from pillion.cli.main import main
+from pillion.runtime.settings import HostSettings
 from pillion.sidecar.ports import free_port
 from tests.cli.apps import greeter
 from tests.cli.invoking import invoke, run
@@ -151,6 +152,13 @@ class TestBeside:
 
     async def test_bytes_come_out_as_they_are(self, port: str) -> None:
         assert (await run("call", "greeter.blob", '"cba"', "--sidecar-port", port)).out == "abc"
+
+    async def test_an_answer_that_is_too_large_for_the_broker_is_fetched(self) -> None:
+        async with FakeWorld(HostSettings(claim_check_bytes=1)) as world:
+            await world.start(greeter)
+            port = str((await world._sidecar("outsider", None))[0])
+            found = await run("call", "greeter.hello", '{"name": "Ada"}', "--sidecar-port", port)
+            assert found == (0, '"Hello, Ada!"\n', "")
 
     async def test_a_failure_is_shown_with_its_data(self, port: str) -> None:
         found = await run("call", "greeter.hello", '{"name": "Bob"}', "--sidecar-port", port)

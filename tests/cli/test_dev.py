@@ -83,8 +83,10 @@ Start = Callable[..., AbstractAsyncContextManager[Dev]]
 @pytest.fixture
 def start(tmp_path: Path) -> Start:
     @asynccontextmanager
-    async def started(*arguments: str, app_ids: tuple[str, ...] = ("one",)) -> AsyncIterator[Dev]:
-        dev = Dev(write_run_file(tmp_path, app_ids), *arguments)
+    async def started(
+        *arguments: str, app_ids: tuple[str, ...] = ("one",), folders: tuple[str, ...] = ()
+    ) -> AsyncIterator[Dev]:
+        dev = Dev(write_run_file(tmp_path, app_ids, folders), *arguments)
         await dev.process.start()
         try:
             yield dev
@@ -94,11 +96,15 @@ def start(tmp_path: Path) -> Start:
     return started
 
 
-def write_run_file(folder: Path, app_ids: tuple[str, ...]) -> Path:
+def write_run_file(folder: Path, app_ids: tuple[str, ...], folders: tuple[str, ...]) -> Path:
     (folder / "empty").mkdir()
     (folder / "config.yaml").write_text("apiVersion: dapr.io/v1alpha1\nkind: Configuration\nmetadata: {name: c}\n")
     (folder / "components/memory").mkdir(parents=True)
     (folder / "components/memory/pubsub.yaml").write_text(COMPONENT)
+    for name in ("mine", "theirs"):
+        (folder / "components/state" / name).mkdir(parents=True)
+        state = COMPONENT.replace("pubsub.in-memory", "state.in-memory").replace("name: pubsub", f"name: {name}-state")
+        (folder / "components/state" / name / "state.yaml").write_text(state)
     for app_id in app_ids:
         (folder / app_id).mkdir()
         (folder / app_id / "app.py").write_text(APP)
@@ -106,7 +112,8 @@ def write_run_file(folder: Path, app_ids: tuple[str, ...]) -> Path:
         f"- {{appID: {app_id}, appDirPath: {app_id}, appPort: {free_port()}, command: [python, app.py]}}"
         for app_id in app_ids
     )
-    common = "common: {resourcesPaths: [empty], configFilePath: config.yaml, env: {GREETING: hello}}"
+    paths = ", ".join(f"components/{name}" for name in folders) or "empty"
+    common = f"common: {{resourcesPaths: [{paths}], configFilePath: config.yaml, env: {{GREETING: hello}}}}"
     path = folder / "dapr.yaml"
     path.write_text(f"version: 1\n{common}\napps:\n{apps}\n")
     return path
@@ -114,6 +121,13 @@ def write_run_file(folder: Path, app_ids: tuple[str, ...]) -> Path:
 
 def column(row: str, number: int) -> int:
     return int(row.split()[number])
+
+
+async def components(port: int) -> set[str]:
+    """Names of what the sidecar with this port has loaded."""
+    address = f"http://127.0.0.1:{port}/v1.0/metadata"
+    async with aiohttp.ClientSession() as session, session.get(address) as answer:
+        return {component["name"] for component in (await answer.json())["components"]}
 
 
 @pytest.mark.daprd
@@ -146,12 +160,15 @@ class TestDev:
         async with start("--profile", "memory") as dev:
             assert f"PILLION_PROFILE={tmp_path}/components/memory" in await dev.line("version 1")
             await dev.line("SIDECAR PID")
-            port = column(await dev.line("one "), 2)
-            async with (
-                aiohttp.ClientSession() as session,
-                session.get(f"http://127.0.0.1:{port}/v1.0/metadata") as answer,
-            ):
-                assert [component["name"] for component in (await answer.json())["components"]] == ["pubsub"]
+            assert await components(column(await dev.line("one "), 2)) == {"pubsub"}
+
+    async def test_a_profile_replaces_only_the_folder_beside_it(self, start: Start, tmp_path: Path) -> None:
+        async with start("--profile", "state/mine", "--profile", "memory", folders=("memory", "state/theirs")) as dev:
+            variable = f"PILLION_PROFILE={tmp_path}/components/memory:{tmp_path}/components/state/mine"
+            assert variable in await dev.line("version 1")
+            await dev.line("SIDECAR PID")
+            names = await components(column(await dev.line("one "), 2))
+        assert names == {"pubsub", "mine-state"}
 
     @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
     async def test_a_signal_stops_the_sidecar_before_its_app(self, start: Start, number: signal.Signals) -> None:
@@ -236,5 +253,6 @@ class TestProfile:
 
     def test_an_unknown_name_is_answered_with_those_there_are(self, tmp_path: Path) -> None:
         (tmp_path / "components/redis").mkdir(parents=True)
-        with pytest.raises(ConfigurationError, match="profiles there: redis"):
+        (tmp_path / "components/state/sqlite").mkdir(parents=True)
+        with pytest.raises(ConfigurationError, match="profiles there: redis, state/sqlite"):
             find_profile(tmp_path / "dapr.yaml", "kafka")

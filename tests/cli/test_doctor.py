@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from pillion.cli import surroundings
 from pillion.cli.finding import Finding
 from pillion.cli.main import main
-from pillion.cli.profile import check_needs, check_profile
+from pillion.cli.profile import check_loaded, check_needs, check_profiles
 from pillion.sidecar.ports import free_port
 from pillion.sidecar.process import Daprd, DaprdOptions
 from tests.daprd import require_daprd
@@ -30,16 +30,19 @@ apiVersion: dapr.io/v1alpha1
 kind: Resiliency
 metadata: {name: zero-loss}
 spec:
+  policies:
+    retries: {endless: {policy: constant, maxRetries: -1}}
+    timeouts: {delivery: 60s}
   targets:
     components:
-      pubsub: {inbound: {retry: endless}}
+      pubsub: {inbound: {retry: endless, timeout: delivery}}
 """
 
 
 def profile_of(folder: Path, **files: str) -> list[Finding]:
     for name, text in files.items():
         (folder / f"{name}.yaml").write_text(text)
-    return check_profile(folder)
+    return check_profiles([folder])
 
 
 def only(findings: list[Finding]) -> Finding:
@@ -63,13 +66,17 @@ class TestFinding:
 
 class TestProfile:
     def test_a_good_profile_is_ok(self, tmp_path: Path) -> None:
-        assert only(profile_of(tmp_path, pubsub=PUBSUB, resiliency=RESILIENCY)).ok
+        assert all(finding.ok for finding in profile_of(tmp_path, pubsub=PUBSUB, resiliency=RESILIENCY))
+
+    def test_what_a_type_loses_in_any_case_is_told(self, tmp_path: Path) -> None:
+        limit = profile_of(tmp_path, pubsub=PUBSUB, resiliency=RESILIENCY)[-1]
+        assert limit.text.startswith("pubsub.in-memory: what is in flight is lost")
 
     def test_a_folder_without_yaml_is_told(self, tmp_path: Path) -> None:
-        assert "no YAML file" in only(check_profile(tmp_path)).text
+        assert "no YAML file" in only(check_profiles([tmp_path])).text
 
     def test_a_file_that_is_no_yaml_is_named(self, tmp_path: Path) -> None:
-        finding = only(profile_of(tmp_path, broken="a: [", pubsub=PUBSUB, resiliency=RESILIENCY))
+        finding = profile_of(tmp_path, broken="a: [", pubsub=PUBSUB, resiliency=RESILIENCY)[0]
         assert (finding.what, finding.ok) == ("broken.yaml", False)
 
     @pytest.mark.parametrize(
@@ -86,11 +93,11 @@ class TestProfile:
         assert any(complaint in finding.text for finding in profile_of(tmp_path, it=text))
 
     def test_a_name_given_twice_is_told_with_its_files(self, tmp_path: Path) -> None:
-        finding = only(profile_of(tmp_path, a=PUBSUB, b=PUBSUB, resiliency=RESILIENCY))
+        finding = profile_of(tmp_path, a=PUBSUB, b=PUBSUB, resiliency=RESILIENCY)[0]
         assert "2 times Component pubsub (a.yaml, b.yaml)" in finding.text
 
     def test_a_pubsub_without_retry_says_which_loss_that_means(self, tmp_path: Path) -> None:
-        finding = only(profile_of(tmp_path, pubsub=PUBSUB))
+        finding = profile_of(tmp_path, pubsub=PUBSUB)[0]
         assert "acknowledged and lost" in finding.text
         assert "targets.components.pubsub.inbound.retry" in finding.remedy
 
@@ -108,7 +115,7 @@ class TestProfile:
 
     def test_a_component_that_a_service_needs_is_missed(self, tmp_path: Path) -> None:
         profile_of(tmp_path, pubsub=PUBSUB)
-        assert "no component orders-state" in check_needs(tmp_path, "orders.v1", ("pubsub", "orders-state")).text
+        assert "no component orders-state" in check_needs([tmp_path], "orders.v1", ("pubsub", "orders-state")).text
 
 
 class TestSurroundings:
@@ -156,8 +163,15 @@ async def test_a_running_sidecar_says_what_it_has_loaded(tmp_path: Path) -> None
     options = DaprdOptions(app_id="patient", resources_paths=(tmp_path,), flags=at_once)
     async with Daprd(options):
         finding = await asyncio.to_thread(surroundings.sidecar, {"DAPR_HTTP_PORT": str(options.http_port)})
+        loaded = await asyncio.to_thread(surroundings.loaded, {"DAPR_HTTP_PORT": str(options.http_port)})
     assert finding.ok
     assert "pubsub (pubsub.in-memory)" in finding.text
+    assert loaded is not None
+    assert list(check_loaded([tmp_path], loaded)) == []
+    (tmp_path / "pubsub.yaml").write_text(PUBSUB.replace("in-memory", "redis"))
+    (difference,) = check_loaded([tmp_path], loaded)
+    assert "pubsub (pubsub.in-memory), which is of type pubsub.redis" in difference.text
+    assert "PILLION_PROFILE" in difference.remedy
 
 
 class TestCommand:

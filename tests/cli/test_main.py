@@ -31,7 +31,7 @@ def group_with(folder: Path, monkeypatch: pytest.MonkeyPatch, body: str) -> Lazy
 def test_help_names_every_command() -> None:
     result = CliRunner().invoke(main, ["--help"])
     assert result.exit_code == 0
-    for name in ("run", "call", "emit", "describe", "dev", "doctor", "completion"):
+    for name in ("run", "call", "emit", "dlq", "describe", "dev", "doctor", "completion"):
         assert f"\n  {name} " in result.output
 
 

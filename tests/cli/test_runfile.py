@@ -163,3 +163,26 @@ def test_what_is_wrong_is_named_with_its_place(tmp_path: Path, text: str, compla
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"absent\.yaml cannot be read"):
         read_runfile(tmp_path / "absent.yaml")
+
+
+class TestProfiles:
+    def entry(self, *folders: str) -> Entry:
+        paths = tuple(Path(folder) for folder in folders)
+        return Entry(app_id="a", directory=Path(), command=("x",), resources_paths=paths)
+
+    def chosen(self, entry: Entry, *profiles: str) -> list[str]:
+        return [str(path) for path in entry.with_profiles([Path(profile) for profile in profiles]).resources_paths]
+
+    def test_none_leaves_the_folders_of_the_file(self) -> None:
+        assert self.chosen(self.entry("c/redis", "c/state/sqlite")) == ["c/redis", "c/state/sqlite"]
+
+    def test_each_replaces_the_folder_beside_it(self) -> None:
+        entry = self.entry("c/redis", "c/state/sqlite")
+        assert self.chosen(entry, "c/kafka") == ["c/kafka", "c/state/sqlite"]
+        assert self.chosen(entry, "c/state/postgresql", "c/kafka") == ["c/kafka", "c/state/postgresql"]
+
+    def test_one_from_elsewhere_replaces_them_all(self) -> None:
+        assert self.chosen(self.entry("c/redis", "c/state/sqlite"), "mine/all") == ["mine/all"]
+
+    def test_several_folders_beside_a_profile_become_one(self) -> None:
+        assert self.chosen(self.entry("c/redis", "c/extra"), "c/kafka") == ["c/kafka"]

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from itertools import count
 from pathlib import Path
 from typing import Any, Protocol, Self
 from uuid import uuid4
 
+import yaml
+
+from pillion.pipeline.facilities import LONGEST_WAIT
+from pillion.ports.store import StateStore
+from pillion.resilience.claims import CLAIMS
 from pillion.runtime.beside import host_beside_sidecar
 from pillion.runtime.host import Host
 from pillion.runtime.settings import HostSettings
@@ -20,11 +25,16 @@ from pillion.sidecar.channel import SidecarChannel
 from pillion.sidecar.ports import free_port
 from pillion.sidecar.process import Daprd, DaprdOptions
 from pillion.sidecar.settings import SidecarSettings
+from pillion.stores.dapr import DaprStateStore
+from pillion.testing.conformance.world import Publish
 from pillion.testing.sidecar import FakeBroker, FakeSidecar
 
 # Real brokers tell nobody when they are idle: no delivery for this long counts as that. Seconds.
 _QUIET = 0.5
 _POLL = 0.02
+
+ORDER = "order by key"
+STATE = "conformance-state"
 
 
 class Sidecar(Protocol):
@@ -36,10 +46,13 @@ class Sidecar(Protocol):
 class DaprWorld(ABC):
     """Hosts in this process, each beside a sidecar of its own; implements ``World``."""
 
-    lacks: frozenset[str] = frozenset()
+    lacks: frozenset[str] = frozenset({ORDER})
+    state = STATE
 
     def __init__(self, settings: HostSettings | None = None) -> None:
         self._settings = settings or HostSettings()
+        if self._settings.commands != "invocation":
+            self.lacks |= {"cancellation"}
         self._stack = AsyncExitStack()
         self._sidecars: dict[int, Sidecar] = {}
         self._hosts: list[Host] = []
@@ -47,6 +60,7 @@ class DaprWorld(ABC):
         self._run = uuid4().hex[:8]
         self._activity = 0
         self._outside: SidecarChannel | None = None
+        self._going_out = asyncio.Lock()
 
     async def __aenter__(self) -> Self:
         return self
@@ -62,15 +76,26 @@ class DaprWorld(ABC):
         return f"{word}-{self._run}-{next(self._names)}"
 
     async def start(
-        self, *services: Service[Any, Any], guards: Mapping[str, Guard] | None = None, drain_seconds: float = 10.0
+        self,
+        *services: Service[Any, Any],
+        guards: Mapping[str, Guard] | None = None,
+        publishing: Callable[[Publish], Publish] | None = None,
+        drain_seconds: float = 10.0,
+        longest_wait: float = LONGEST_WAIT,
     ) -> Host:
         app_id, app_port = services[0].name, free_port()
         http_port, sidecar = await self._sidecar(app_id, app_port)
         settings = self._settings.model_copy(
-            update={"drain_seconds": drain_seconds, "apps": {service.name: app_id for service in services}}
+            update={
+                "drain_seconds": drain_seconds,
+                "longest_wait": longest_wait,
+                "apps": {service.name: app_id for service in services},
+            }
         )
         environ = {"APP_ID": app_id, "APP_PORT": str(app_port), "DAPR_HTTP_PORT": str(http_port)}
         host = host_beside_sidecar(list(services), settings, environ, guards=guards)
+        if publishing is not None:
+            host.bridge.publish = publishing(host.bridge.publish)  # type: ignore[assignment]
         self._count(host)
         self._sidecars[id(host)] = sidecar
         self._hosts.append(host)
@@ -96,6 +121,11 @@ class DaprWorld(ABC):
     async def publish_raw(self, topic: str, body: bytes) -> None:
         await self._publish(topic, body, "application/octet-stream", {"metadata.rawPayload": "true"})
 
+    async def store(self) -> StateStore:
+        store = DaprStateStore(await self._outsider(), STATE)
+        await store.start()
+        return store
+
     async def quiet(self) -> None:
         loop = asyncio.get_running_loop()
         seen, since = -1, loop.time()
@@ -109,6 +139,8 @@ class DaprWorld(ABC):
         """Start a sidecar; its HTTP port, and itself."""
 
     def _busy(self) -> bool:
+        if any(keeper.busy for host in self._hosts if host.running for keeper in host.keepers):
+            return True
         return any(host.channel.busy for host in self._hosts if host.channel is not None)  # type: ignore[attr-defined]
 
     def _count(self, host: Host) -> None:
@@ -122,13 +154,19 @@ class DaprWorld(ABC):
         channel.handle = counted
 
     async def _publish(self, topic: str, body: bytes, content_type: str, params: dict[str, str]) -> None:
-        if self._outside is None:
-            http_port, sidecar = await self._sidecar("outsider", None)
-            self._stack.push_async_callback(sidecar.stop)
-            self._outside = SidecarChannel(SidecarSettings(http_address=f"http://127.0.0.1:{http_port}"))
-            await self._outside.start()
+        outside = await self._outsider()
         path, headers = f"/v1.0/publish/pubsub/{topic}", {"content-type": content_type}
-        await self._outside.ask("POST", path, "publishing", body=body, headers=headers, params=params)
+        await outside.ask("POST", path, "publishing", body=body, headers=headers, params=params)
+
+    async def _outsider(self) -> SidecarChannel:
+        async with self._going_out:
+            if self._outside is None:
+                http_port, sidecar = await self._sidecar("outsider", None)
+                self._stack.push_async_callback(sidecar.stop)
+                outside = SidecarChannel(SidecarSettings(http_address=f"http://127.0.0.1:{http_port}"))
+                await outside.start()
+                self._outside = outside
+        return self._outside
 
 
 class FakeWorld(DaprWorld):
@@ -139,8 +177,9 @@ class FakeWorld(DaprWorld):
         self._broker = FakeBroker()
 
     async def _sidecar(self, app_id: str, app_port: int | None) -> tuple[int, Sidecar]:
-        sidecar = FakeSidecar(self._broker, app_id, app_port)
+        sidecar = FakeSidecar(self._broker, app_id, app_port, state_stores=(STATE, CLAIMS))
         await sidecar.start()
+        self._stack.push_async_callback(sidecar.stop)
         return sidecar.http_port, sidecar
 
 
@@ -150,6 +189,7 @@ class DaprdWorld(DaprWorld):
     def __init__(self, profile: Path, configuration: Path, settings: HostSettings | None = None) -> None:
         super().__init__(settings)
         self.profile = profile
+        self._add_state()
         self.configuration = configuration
 
     async def _sidecar(self, app_id: str, app_port: int | None) -> tuple[int, Sidecar]:
@@ -166,3 +206,17 @@ class DaprdWorld(DaprWorld):
         self._stack.push_async_callback(sidecar.stop)
         await sidecar.wait_ready()
         return options.http_port, sidecar
+
+    def _add_state(self) -> None:
+        metadata = {"connectionString": str(self.profile.parent / "conformance.db"), "keyPrefix": "name"}
+        component = {
+            "apiVersion": "dapr.io/v1alpha1",
+            "kind": "Component",
+            "metadata": {"name": STATE},
+            "spec": {
+                "type": "state.sqlite",
+                "version": "v1",
+                "metadata": [{"name": name, "value": value} for name, value in metadata.items()],
+            },
+        }
+        (self.profile / f"{STATE}.yaml").write_text(yaml.safe_dump(component))

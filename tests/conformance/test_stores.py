@@ -106,17 +106,19 @@ class Sidecar(NamedTuple):
     folder: Path
 
 
-def component(folder: Path, name: str, type_: str, **metadata: str) -> None:
-    spec = {"type": type_, "version": "v1", "metadata": [{"name": k, "value": v} for k, v in metadata.items()]}
+def component(folder: Path, name: str, type_: str, version: str = "v1", **metadata: str) -> None:
+    spec = {"type": type_, "version": version, "metadata": [{"name": k, "value": v} for k, v in metadata.items()]}
     resource = {"apiVersion": "dapr.io/v1alpha1", "kind": "Component", "metadata": {"name": name}, "spec": spec}
     (folder / f"{name}.yaml").write_text(yaml.safe_dump(resource))
 
 
-def components(folder: Path, redis: Server) -> None:
+def components(folder: Path, redis: Server, postgresql: Server) -> None:
     (folder / "secrets.json").write_text(json.dumps(SECRETS))
     component(folder, "sqlite-state", "state.sqlite", connectionString=str(folder / "state.db"), keyPrefix="name")
     component(folder, "memory-state", "state.in-memory")
     component(folder, "redis-state", "state.redis", redisHost=redis.address)
+    database = f"postgres://pillion@{postgresql.address}/pillion"
+    component(folder, "postgresql-state", "state.postgresql", "v2", connectionString=database, keyPrefix="name")
     component(folder, "file-secrets", "secretstores.local.file", secretsFile=str(folder / "secrets.json"))
     component(folder, "environment-secrets", "secretstores.local.env", prefix="TEST_")
     component(folder, "redis-configuration", "configuration.redis", redisHost=redis.address)
@@ -149,10 +151,12 @@ async def serve(configurations: list[DaprConfigurationStore], port: int) -> web.
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def sidecar(tmp_path_factory: pytest.TempPathFactory, redis_server: Server) -> AsyncIterator[Sidecar]:
+async def sidecar(
+    tmp_path_factory: pytest.TempPathFactory, redis_server: Server, postgresql_server: Server
+) -> AsyncIterator[Sidecar]:
     need_daprd()
     folder = tmp_path_factory.mktemp("resources")
-    components(folder, redis_server)
+    components(folder, redis_server, postgresql_server)
     await redis_command(redis_server, "CONFIG", "SET", "notify-keyspace-events", "KA")
     configurations: list[DaprConfigurationStore] = []
     options = DaprdOptions(
@@ -216,6 +220,14 @@ class TestDaprRedisState(StateStoreContract):
     @pytest_asyncio.fixture(loop_scope="module")
     async def store(self, sidecar: Sidecar) -> StateStore:
         return await state_of(sidecar, "redis-state")
+
+
+@pytest.mark.daprd
+@pytest.mark.postgresql
+class TestDaprPostgreSQLState(StateStoreContract):
+    @pytest_asyncio.fixture(loop_scope="module")
+    async def store(self, sidecar: Sidecar) -> StateStore:
+        return await state_of(sidecar, "postgresql-state")
 
 
 @pytest.mark.daprd

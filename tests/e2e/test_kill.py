@@ -56,29 +56,63 @@ class Counter:
             raise AssertionError(f"{len(set(self.handled()))} of {distinct} messages were handled") from None
 
 
-@pytest.mark.parametrize(
-    "profile", [pytest.param(name, marks=getattr(pytest.mark, name)) for name in ("redis", "rabbitmq")]
-)
+BROKERS = [
+    pytest.param(name, marks=getattr(pytest.mark, name)) for name in ("redis", "rabbitmq", "nats", "mqtt", "kafka")
+]
+
+
+@pytest.mark.parametrize("profile", BROKERS)
 async def test_a_killed_app_loses_nothing(profile: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
-    require_daprd()
-    server: Server = request.getfixturevalue(f"{profile}_server")
-    components = copy_profile(profile, tmp_path, **{profile: server.address})
-    async with DaprdWorld(components, copy_configuration(tmp_path)) as world:
-        options = DaprdOptions(
-            app_id="counter",
-            app_port=free_port(),
-            resources_paths=(components,),
-            config_path=world.configuration,
-            flags=("--dapr-block-shutdown-duration", "0s"),
-        )
+    async with prepared(profile, request, tmp_path) as (world, options):
         counter = Counter(tmp_path / "handled", options)
         async with Daprd(options) as sidecar:
             async with counter.running():
-                await sidecar.wait_serving()
-                sender = await world.start(Service("source"))
-                await asyncio.gather(*(sender.emit(told, number) for number in range(MESSAGES)))
+                await send(world, sidecar)
                 await counter.until(40)
             assert len(set(counter.handled())) < MESSAGES
             async with counter.running():
                 await counter.until(MESSAGES)
     assert set(counter.handled()) == set(range(MESSAGES))
+
+
+@pytest.mark.parametrize("profile", BROKERS)
+async def test_a_killed_sidecar_loses_nothing(profile: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    async with prepared(profile, request, tmp_path) as (world, options):
+        counter = Counter(tmp_path / "handled", options)
+        async with counter.running():
+            async with Daprd(options) as sidecar:
+                await send(world, sidecar)
+                await counter.until(40)
+                await sidecar.kill()
+            assert len(set(counter.handled())) < MESSAGES
+            async with Daprd(options):
+                await counter.until(MESSAGES)
+    assert set(counter.handled()) == set(range(MESSAGES))
+
+
+@asynccontextmanager
+async def prepared(
+    profile: str, request: pytest.FixtureRequest, folder: Path
+) -> AsyncIterator[tuple[DaprdWorld, DaprdOptions]]:
+    """A world to send from, and the options of the sidecar of the app that counts."""
+    require_daprd()
+    server: Server = request.getfixturevalue(f"{profile}_server")
+    components = copy_profile(profile, folder, **{profile: server.address})
+    async with DaprdWorld(components, copy_configuration(folder)) as world:
+        yield (
+            world,
+            DaprdOptions(
+                app_id="counter",
+                app_port=free_port(),
+                resources_paths=(components,),
+                config_path=world.configuration,
+                flags=("--dapr-block-shutdown-duration", "0s"),
+            ),
+        )
+
+
+async def send(world: DaprdWorld, sidecar: Daprd) -> None:
+    """All messages, once the app beside this sidecar hears them."""
+    await sidecar.wait_serving()
+    sender = await world.start(Service("source"))
+    await asyncio.gather(*(sender.emit(told, number) for number in range(MESSAGES)))

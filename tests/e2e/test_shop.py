@@ -17,7 +17,11 @@ from tests.servers import Server
 pytestmark = [pytest.mark.daprd, pytest.mark.timeout(120)]
 
 
-@pytest_asyncio.fixture(params=[pytest.param(name, marks=getattr(pytest.mark, name)) for name in ("redis", "rabbitmq")])
+@pytest_asyncio.fixture(
+    params=[
+        pytest.param(name, marks=getattr(pytest.mark, name)) for name in ("redis", "rabbitmq", "nats", "mqtt", "kafka")
+    ]
+)
 async def shop(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Shop]:
     require_daprd()
     server: Server = request.getfixturevalue(f"{request.param}_server")

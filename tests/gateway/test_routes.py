@@ -264,3 +264,37 @@ async def test_headers_that_are_no_ids_are_replaced() -> None:
         answer = await client.ask("POST", "/remember", headers=headers)
     assert answer.headers["x-correlation-id"] == seen[0].correlation_id != "with space"
     assert seen[0].traceparent is None
+
+
+def charging() -> tuple[Service[Any, Any], list[int]]:
+    """A service that charges once for each idempotency key, and what it charged."""
+    service, charged = Service("charging"), list[int]()
+
+    @service.command(expose=Expose("POST", "/charges", public=True), once=True)
+    async def charge(cents: int) -> int:
+        charged.append(cents)
+        return len(charged)
+
+    return service, charged
+
+
+async def test_a_request_with_the_same_idempotency_key_gets_the_first_answer() -> None:
+    service, charged = charging()
+    async with served(service) as client:
+        answers = [await client.ask("POST", "/charges", json=5, headers={"Idempotency-Key": key}) for key in "aab"]
+    assert ([answer.json for answer in answers], charged) == ([1, 1, 2], [5, 5])
+
+
+async def test_an_idempotency_key_is_for_one_request() -> None:
+    service, charged = charging()
+    async with served(service) as client:
+        await client.ask("POST", "/charges", json=5, headers={"Idempotency-Key": "a"})
+        other = await client.ask("POST", "/charges", json=6, headers={"Idempotency-Key": "a"})
+    assert (other.status, other.json["code"], charged) == (422, "idempotency_key_reused", [5])
+
+
+async def test_an_idempotency_key_with_spaces_is_refused() -> None:
+    service, charged = charging()
+    async with served(service) as client:
+        answer = await client.ask("POST", "/charges", json=5, headers={"Idempotency-Key": "a b"})
+    assert (answer.status, charged) == (400, [])

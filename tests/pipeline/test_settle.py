@@ -1,41 +1,23 @@
-"""Waits that are too long for the app: the bridge brings the message back, perhaps too early."""
+"""Waits that are too long for the app: the message is parked, and handled when its time has come."""
 
 from __future__ import annotations
 
 import asyncio
-from concurrent.futures import ThreadPoolExecutor
 
-import structlog
-
-from pillion import Context, Contract, Message, Retry, Service
-from pillion.bridges.memory.bridge import MemoryBridge
-from pillion.flow import Handle
-from pillion.outcome import Ack, Outcome
-from pillion.pipeline.facilities import Facilities
-from pillion.pipeline.inbound import routes
-from pillion.pipeline.settle import LONGEST_WAIT
-from pillion.resilience.deadlines import Deadlines
-from pillion.runtime.provisions import ServiceProvisions
+from pillion import Context, Contract, Retry, Service
+from pillion.pipeline.facilities import LONGEST_WAIT
+from pillion.stores.memory import MemoryStateStore
 from pillion.testing.clock import FakeClock
+from pillion.testing.harness import hosted
 
-TOLD = Message("1", "/x", "source.v1.told", "1.0")
-
-
-async def compiled(service: Service, clock: FakeClock) -> Handle:
-    bridge = MemoryBridge(clock=clock)
-    await bridge.start()
-    log = structlog.get_logger()
-    facilities = Facilities(bridge, clock, Deadlines(), ThreadPoolExecutor(1), log, "app")
-    [route] = routes(service, ServiceProvisions(service, None, "app"), facilities)
-    return route.handle
+TOLD = Contract("source").event("told", int)
 
 
 def asking_for(seconds: float, attempts: list[int | None]) -> Service:
     service = Service("sink")
-    told = Contract("source").event("told", type(None))
 
-    @service.on(told, retry=Retry(attempts=3))
-    async def hear(ctx: Context, _: None) -> None:
+    @service.on(TOLD, retry=Retry(attempts=3))
+    async def hear(ctx: Context, _: int) -> None:
         attempts.append(ctx.message.attempt)
         if len(attempts) < 3:
             raise Retry(after=seconds)
@@ -43,35 +25,45 @@ def asking_for(seconds: float, attempts: list[int | None]) -> Service:
     return service
 
 
-async def handled(handle: Handle, clock: FakeClock) -> Outcome:
-    """Deliver the message as it first came, which is what daprd does, and let all waits in the app pass."""
-    delivery = asyncio.ensure_future(_handled(handle))
-    while not delivery.done():
-        await asyncio.sleep(0)
-        if clock.sleeping:
-            await clock.skip()
-    return await delivery
-
-
-async def _handled(handle: Handle) -> Outcome:
-    return await handle(TOLD)
-
-
-async def test_a_message_that_comes_back_too_early_waits_on() -> None:
+async def test_a_long_wait_is_parked_and_its_attempts_are_counted() -> None:
     attempts: list[int | None] = []
     clock = FakeClock()
-    handle = await compiled(asking_for(3 * LONGEST_WAIT, attempts), clock)
     began = clock.now()
-    outcomes = [type(await handled(handle, clock)) for _ in range(3)]
-    assert (outcomes, attempts) == ([Retry, Retry, Retry], [None])
-    assert clock.now() - began <= 2 * LONGEST_WAIT
-
-
-async def test_attempts_are_counted_over_redeliveries() -> None:
-    attempts: list[int | None] = []
-    clock = FakeClock()
-    handle = await compiled(asking_for(1.5 * LONGEST_WAIT, attempts), clock)
-    outcome: Outcome = Retry()
-    while not isinstance(outcome, Ack):
-        outcome = await handled(handle, clock)
+    async with hosted(asking_for(100 * LONGEST_WAIT, attempts), clock=clock) as host:
+        await host.emit(TOLD, 1)
+        await host.until_quiet()
     assert attempts == [None, 2, 3]
+    assert clock.now() - began >= 200 * LONGEST_WAIT
+
+
+async def test_a_parked_message_is_handled_after_a_restart() -> None:
+    attempts: list[int | None] = []
+    clock, store = FakeClock(), MemoryStateStore()
+    async with hosted(asking_for(100 * LONGEST_WAIT, attempts), clock=clock, stores={"sink-state": store}) as host:
+        await host.emit(TOLD, 1)
+        while not attempts:  # noqa: ASYNC110 - it is told of no other way
+            await asyncio.sleep(0)
+    assert attempts == [None]
+    async with hosted(asking_for(0.1, attempts), clock=clock, stores={"sink-state": store}) as host:
+        await host.until_quiet()
+    assert attempts == [None, 2, 3]
+
+
+async def test_attempts_that_take_long_count_as_waiting_does() -> None:
+    attempts: list[tuple[int | None, float]] = []
+    clock, service = FakeClock(), Service("sink")
+    began = clock.now()
+
+    @service.on(TOLD, retry=Retry(attempts=4, backoff="1s", jitter=0))
+    async def hear(ctx: Context, _: int) -> None:
+        attempts.append((ctx.message.attempt, clock.now() - began))
+        await clock.advance(0.4 * LONGEST_WAIT)
+        if len(attempts) < 4:
+            raise ConnectionError
+
+    async with hosted(service, clock=clock) as host:
+        await host.emit(TOLD, 1)
+        await host.until_quiet()
+    in_process = [at for _, at in attempts if at <= LONGEST_WAIT]
+    assert [attempt for attempt, _ in attempts] == [None, 2, 3, 4]
+    assert len(in_process) == 3

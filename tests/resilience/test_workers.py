@@ -1,11 +1,11 @@
-"""A crew of tasks handles the jobs of a queue."""
+"""A crew_of of tasks handles the jobs of a queue."""
 
 from __future__ import annotations
 
 import asyncio
 from contextvars import ContextVar
 
-from pillion.resilience.workers import Workers
+from pillion.resilience.workers import OrderedWorkers, Workers, crew_of
 
 WHO: ContextVar[str] = ContextVar("WHO", default="nobody")
 
@@ -101,3 +101,73 @@ async def test_close_cancels_what_is_in_hand() -> None:
     await finished(1, begun)
     await workers.close()
     assert cancelled == [1]
+
+
+def key_of(job: int) -> str | None:
+    """Tens are keys; below ten there is none."""
+    return str(job // 10) if job >= 10 else None
+
+
+class Gated:
+    """Jobs that end when the test says so."""
+
+    def __init__(self) -> None:
+        self.begun: list[int] = []
+        self.done: list[int] = []
+        self.gates: dict[int, asyncio.Event] = {}
+
+    async def handle(self, job: int) -> None:
+        self.begun.append(job)
+        await self.gates.setdefault(job, asyncio.Event()).wait()
+        self.done.append(job)
+
+    def finish(self, job: int) -> None:
+        self.gates.setdefault(job, asyncio.Event()).set()
+
+
+async def test_jobs_of_one_key_are_begun_one_after_another() -> None:
+    gated = Gated()
+    workers = OrderedWorkers(gated.handle, 10, key_of)
+    for job in (10, 11, 20, 1, 12, 2):
+        workers.put(job)
+    await finished(4, gated.begun)
+    assert (gated.begun, workers.waiting) == ([10, 20, 1, 2], 2)
+    gated.finish(10)
+    await finished(5, gated.begun)
+    assert gated.begun[4] == 11
+    gated.finish(11)
+    await finished(6, gated.begun)
+    assert gated.begun[5] == 12
+    await workers.close()
+
+
+async def test_a_key_is_forgotten_with_its_last_job() -> None:
+    done: list[int] = []
+
+    async def handle(job: int) -> None:
+        done.append(job)
+
+    workers = OrderedWorkers(handle, 3, key_of)
+    for job in range(100, 200):
+        workers.put(job)
+    await finished(100, done)
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert (workers.waiting, workers._lines) == (0, {})
+    await workers.close()
+
+
+async def test_close_forgets_the_jobs_that_wait_for_their_key() -> None:
+    gated = Gated()
+    workers = OrderedWorkers(gated.handle, 3, key_of)
+    for job in (10, 11, 12):
+        workers.put(job)
+    await finished(1, gated.begun)
+    await workers.close()
+    assert (gated.begun, workers.waiting) == ([10], 0)
+
+
+async def test_only_jobs_with_a_key_are_ordered() -> None:
+    gated = Gated()
+    assert type(crew_of(gated.handle, 1, None)) is Workers
+    assert type(crew_of(gated.handle, 1, key_of)) is OrderedWorkers

@@ -25,7 +25,7 @@ def profile(folder: Path, name: str, type_: str, **metadata: Any) -> Path:
 
 
 def stores(folder: Path, app: str = "shop", environ: Mapping[str, str] | None = None) -> Stores:
-    return profile_stores(folder, app, environ or {})
+    return profile_stores([folder], app, environ or {})
 
 
 async def written(found: Stores, component: str) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import socket
@@ -111,3 +112,22 @@ async def test_stopping_what_was_not_started_is_harmless() -> None:
         return ()
 
     await Listener("127.0.0.1", 0, none, None, 1000).stop()
+
+
+async def test_a_channel_learns_that_whoever_asked_has_gone() -> None:
+    asked, gone = asyncio.Event(), asyncio.Event()
+
+    class Patient:
+        async def handle(self, request: Request) -> Response:
+            asked.set()
+            assert request.gone is not None
+            await request.gone()
+            gone.set()
+            return Response(200, b"")
+
+    async with listening(Patient()) as (session, _):
+        asking = asyncio.ensure_future(session.post("/slow", data=b"{}"))
+        await asked.wait()
+        asking.cancel()
+        async with asyncio.timeout(10):
+            await gone.wait()

@@ -22,37 +22,37 @@ scopes: [orders]
 
 def test_a_component_is_read(tmp_path: Path) -> None:
     (tmp_path / "state.yaml").write_text(STATE)
-    found = components(tmp_path, {"ORDERS_PASSWORD": "hunter2"})["orders-state"]
+    found = components([tmp_path], {"ORDERS_PASSWORD": "hunter2"})["orders-state"]
     assert (found.type, found.scopes, found.file) == ("state.sqlite", ("orders",), tmp_path / "state.yaml")
     assert found.metadata == {"connectionString": "data/orders.db", "disableWAL": "true", "password": "hunter2"}
 
 
 def test_a_variable_that_is_not_set_is_empty(tmp_path: Path) -> None:
     (tmp_path / "state.yaml").write_text(STATE)
-    assert components(tmp_path, {})["orders-state"].metadata["password"] == ""
+    assert components([tmp_path], {})["orders-state"].metadata["password"] == ""
 
 
 def test_a_file_may_hold_several(tmp_path: Path) -> None:
     (tmp_path / "all.yml").write_text("\n---\n".join((STATE, STATE.replace("orders", "users"))))
-    assert set(components(tmp_path, {})) == {"orders-state", "users-state"}
+    assert set(components([tmp_path], {})) == {"orders-state", "users-state"}
 
 
 def test_other_kinds_and_other_files_are_left_alone(tmp_path: Path) -> None:
     (tmp_path / "resiliency.yaml").write_text("kind: Resiliency\n")
     (tmp_path / "notes.txt").write_text(STATE)
-    assert components(tmp_path, {}) == {}
+    assert components([tmp_path], {}) == {}
 
 
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="absent: no such folder"):
-        components(tmp_path / "absent", {})
+        components([tmp_path / "absent"], {})
 
 
 def test_a_name_in_two_files_names_both(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text(STATE)
     (tmp_path / "b.yaml").write_text(STATE)
     with pytest.raises(ConfigurationError, match=r'"orders-state" is in .*a\.yaml and in .*b\.yaml'):
-        components(tmp_path, {})
+        components([tmp_path], {})
 
 
 @pytest.mark.parametrize(
@@ -61,10 +61,10 @@ def test_a_name_in_two_files_names_both(tmp_path: Path) -> None:
 def test_what_a_component_lacks_is_named(tmp_path: Path, text: str, missing: str) -> None:
     (tmp_path / "bad.yaml").write_text(text)
     with pytest.raises(ConfigurationError, match=rf"bad\.yaml.*{missing}"):
-        components(tmp_path, {})
+        components([tmp_path], {})
 
 
 def test_what_is_no_yaml_is_named(tmp_path: Path) -> None:
     (tmp_path / "bad.yaml").write_text("a: [")
     with pytest.raises(ConfigurationError, match=r"bad\.yaml cannot be read"):
-        components(tmp_path, {})
+        components([tmp_path], {})

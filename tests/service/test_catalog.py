@@ -7,7 +7,7 @@ import pytest
 
 from pillion.service.catalog import catalog
 from pillion.service.command import CommandFailed
-from pillion.service.entries import Link
+from pillion.service.entries import Link, RetryEntry
 from pillion.service.service import Service
 from tests.cli.apps import caller, contract, greeter, logger
 
@@ -38,7 +38,8 @@ def test_a_subscription_has_its_rule_and_retries() -> None:
     where = logger.subscriptions["note"].where
     assert where is not None
     assert (note.filtered, note.rule) == (True, where.rule())
-    assert (note.attempts, note.backoff, note.dead_letter) == (5, (0.2, 5.0), True)
+    assert note.handler.retries == (RetryEntry((), 5, (0.2, 5.0)),)
+    assert (note.dead_letter, note.ordered, note.handler.once) == (True, False, None)
     assert (archive.filtered, archive.rule, archive.dead_letter) == (True, None, False)
 
 

@@ -137,3 +137,17 @@ def test_the_context_is_known_by_its_type_wherever_it_stands() -> None:
 
     signature = read(handler)
     assert (signature.takes_context, signature.context_first, signature.payload) == (True, False, int)
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [({"key": "subject"}, "broadcast=True has no order"), ({"once": True}, "once for all instances")],
+    ids=["key", "once"],
+)
+def test_a_broadcast_has_neither_order_nor_once(options: dict[str, Any], text: str) -> None:
+    declared = contract()
+
+    def hear(text: str) -> None: ...
+
+    with pytest.raises(DeclarationError, match=text):
+        Service("sink").on(declared.events["charged"], broadcast=True, **options)(hear)

@@ -21,7 +21,10 @@ from pillion.errors import Failure
 from pillion.message import Message
 from pillion.pipeline.outbound import Cause
 from pillion.ports.clock import SystemClock
+from pillion.resilience.claims import CLAIMS, Claims
 from pillion.service.service import Service
+from pillion.sidecar.channel import SidecarChannel
+from pillion.stores.dapr import DaprStateStore
 from pillion.telemetry.logs import configure
 
 _SECONDS = 30.0
@@ -99,10 +102,18 @@ async def _beside(
             # A person waits: an app that is not there is told at once.
             invoker = Invoker(channel, SystemClock(), {address.service: app_id or address.service}, patient=False)
             reply = await invoker.request(request)
+            if reply.claim is not None:
+                reply = await _claims(channel).fetch(reply)
         except Failure as failure:
             click.echo(Refusal.of(failure).text(address.full), err=True)
             return 1
     return _finish(address, reply)
+
+
+def _claims(channel: SidecarChannel) -> Claims:
+    claims = Claims()
+    claims.open(DaprStateStore(channel, CLAIMS))
+    return claims
 
 
 def _finish(address: Address, reply: Message) -> int:

@@ -17,6 +17,7 @@ from pillion.service.entries import (
     EventEntry,
     HandlerEntry,
     Link,
+    RetryEntry,
     ServiceEntry,
     SubscriptionEntry,
 )
@@ -89,17 +90,24 @@ def _event(entry: EventEntry) -> Iterator[str]:
 def _subscription(entry: SubscriptionEntry) -> Iterator[str]:
     rule = f" where {entry.rule or 'a test in Python says so'}" if entry.filtered else ""
     yield f"{entry.name}: {entry.payload.name} of {entry.event}{rule}"
-    first, last = entry.backoff
-    notes = [f"{entry.attempts} attempts, {first:g} to {last:g} s apart"]
+    notes = [_retry(policy) for policy in entry.handler.retries]
     notes.append("then dead letter" if entry.dead_letter else "then dropped")
-    notes += [word for word in ("broadcast", "slow", "raw") if getattr(entry, word)]
+    notes += [word for word in ("broadcast", "slow", "raw", "ordered") if getattr(entry, word)]
     yield f"  {'; '.join([*notes, *_handler(entry.handler)])}"
+
+
+def _retry(policy: RetryEntry) -> str:
+    (first, last), on = policy.backoff, f" on {', '.join(policy.on)}" if policy.on else ""
+    return f"{policy.attempts} attempts{on}, {first:g} to {last:g} s apart"
 
 
 def _handler(handler: HandlerEntry | None) -> Iterator[str]:
     if handler is None:
         yield "contract only"
-    elif handler.guards:
+        return
+    if handler.once is not None:
+        yield f"once, remembered for {handler.once:g} s"
+    if handler.guards:
         yield f"guards {', '.join(handler.guards)}"
 
 

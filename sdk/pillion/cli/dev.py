@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import click
@@ -19,12 +19,15 @@ from pillion.errors import ConfigurationError
     help="Dapr's multi-app run file.",
 )  # fmt: skip
 @click.option(
-    "--profile", metavar="NAME|DIR", help="Components to use: components/NAME beside the run file, or a folder."
-)
+    "--profile", "profiles", metavar="NAME|DIR", multiple=True,
+    help="Components to use instead of those beside them: components/NAME, or a folder. May be repeated.",
+)  # fmt: skip
 @click.option("--reload", is_flag=True, help="Restart an app and its sidecar when its Python code changes.")
 @click.argument("app_ids", metavar="[APP_ID]...", nargs=-1)
 @click.pass_context
-def command(context: click.Context, path: Path, profile: str | None, reload: bool, app_ids: tuple[str, ...]) -> None:
+def command(
+    context: click.Context, path: Path, profiles: tuple[str, ...], reload: bool, app_ids: tuple[str, ...]
+) -> None:
     """Run every app of a run file beside its own sidecar.
 
     Ctrl-C stops each sidecar first, while its app still answers, so that nothing in flight is lost. When an app or a
@@ -34,15 +37,16 @@ def command(context: click.Context, path: Path, profile: str | None, reload: boo
     Examples:
       pillion dev                            all apps of ./dapr.yaml
       pillion dev --profile rabbitmq         the same over RabbitMQ
+      pillion dev --profile kafka --profile state/postgresql
       pillion dev --reload orders payments   two of them, restarted on change
     """  # noqa: D301 - click's mark: keep these lines
     entries = _chosen(path, read_runfile(path), app_ids)
-    folder = find_profile(path, profile) if profile else None
-    context.exit(asyncio.run(_run(entries, folder, reload)))
+    folders = [find_profile(path, profile) for profile in profiles]
+    context.exit(asyncio.run(_run(entries, folders, reload)))
 
 
-async def _run(entries: Sequence[Entry], profile: Path | None, reload: bool) -> int:
-    return await Fleet(entries, profile=profile, reload=reload).run()
+async def _run(entries: Sequence[Entry], profiles: Sequence[Path], reload: bool) -> int:
+    return await Fleet(entries, profiles=profiles, reload=reload).run()
 
 
 def _chosen(path: Path, entries: tuple[Entry, ...], app_ids: tuple[str, ...]) -> Sequence[Entry]:
@@ -63,5 +67,11 @@ def find_profile(run_file: Path, profile: str) -> Path:
     for folder in (components / profile, Path(profile).expanduser().resolve()):
         if folder.is_dir():
             return folder
-    names = ", ".join(sorted(folder.name for folder in components.glob("*/"))) or "none"
+    names = ", ".join(sorted(_leaves(components))) or "none"
     raise ConfigurationError(f"no profile {profile!r}: no folder {components / profile}; profiles there: {names}")
+
+
+def _leaves(components: Path) -> Iterator[str]:
+    for folder in components.glob("*/**/"):
+        if not any(folder.glob("*/")):
+            yield str(folder.relative_to(components))

@@ -12,8 +12,8 @@ import click
 
 from pillion.cli.dev import find_profile
 from pillion.cli.finding import Finding
-from pillion.cli.profile import check_needs, check_profile
-from pillion.cli.surroundings import CHECKS
+from pillion.cli.profile import check_loaded, check_needs, check_profiles
+from pillion.cli.surroundings import CHECKS, loaded
 from pillion.cli.target import load_service
 from pillion.errors import PillionError
 from pillion.service.service import Service
@@ -21,12 +21,13 @@ from pillion.service.service import Service
 
 @click.command(name="doctor")
 @click.option(
-    "--profile", metavar="NAME|DIR", envvar="PILLION_PROFILE", help="Also look at this folder of component YAML."
-)
+    "--profile", "profiles", metavar="NAME|DIR", multiple=True,
+    help="Also look at this folder of component YAML. May be repeated. Default: those of PILLION_PROFILE.",
+)  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 @click.argument("targets", metavar="[MODULE:ATTR]...", nargs=-1)
 @click.pass_context
-def command(context: click.Context, profile: str | None, as_json: bool, targets: tuple[str, ...]) -> None:
+def command(context: click.Context, profiles: tuple[str, ...], as_json: bool, targets: tuple[str, ...]) -> None:
     """Find out what is wrong, and what to do about it.
 
     Each line begins with `ok`, or with `!!` and then says what to do. Exit code 0: all is well, 1: there is something
@@ -36,27 +37,30 @@ def command(context: click.Context, profile: str | None, as_json: bool, targets:
     Examples:
       pillion doctor                                     Python, packages, daprd, sidecar, ports
       pillion doctor --profile redis                     also components/redis and whether Redis answers
-      pillion doctor --profile redis services.orders.service:service
+      pillion doctor --profile redis --profile state/sqlite services.orders.service:service
       pillion doctor --json
     """  # noqa: D301 - click's mark: keep these lines
-    folder = find_profile(Path("dapr.yaml"), profile) if profile else None
-    findings = list(examine(os.environ, folder, targets))
+    names = profiles or filter(None, os.environ.get("PILLION_PROFILE", "").split(os.pathsep))
+    folders = [find_profile(Path("dapr.yaml"), name) for name in names]
+    findings = list(examine(os.environ, folders, targets))
     click.echo(
         json.dumps([{"ok": item.ok, **asdict(item)} for item in findings], indent=2) if as_json else _text(findings)
     )
     context.exit(0 if all(item.ok for item in findings) else 1)
 
 
-def examine(environ: Mapping[str, str], profile: Path | None, targets: Sequence[str]) -> Iterator[Finding]:
-    """All findings: surroundings, then the profile, then each service."""
+def examine(environ: Mapping[str, str], profiles: Sequence[Path], targets: Sequence[str]) -> Iterator[Finding]:
+    """All findings: surroundings, then the profiles together, then each service."""
     yield from (check(environ) for check in CHECKS)
-    if profile:
-        yield from check_profile(profile)
+    if profiles:
+        yield from check_profiles(profiles)
+        if found := loaded(environ):
+            yield from check_loaded(profiles, found)
     for target in targets:
-        yield from _check_service(target, profile)
+        yield from _check_service(target, profiles)
 
 
-def _check_service(target: str, profile: Path | None) -> Iterator[Finding]:
+def _check_service(target: str, profiles: Sequence[Path]) -> Iterator[Finding]:
     try:
         service: Service = load_service(target)
     except PillionError as error:
@@ -67,8 +71,8 @@ def _check_service(target: str, profile: Path | None) -> Iterator[Finding]:
         return
     handlers = f"{len(service.handlers)} commands, {len(service.subscriptions)} subscriptions"
     yield Finding(target, f"{service.group} with {handlers}")
-    if profile:
-        yield check_needs(profile, service.group, ("pubsub", service.state_component))
+    if profiles:
+        yield check_needs(profiles, service.group, ("pubsub", service.state_component))
 
 
 def _text(findings: Sequence[Finding]) -> str:

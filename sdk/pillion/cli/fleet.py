@@ -24,16 +24,16 @@ class Fleet:
 
     Args:
         entries: what to run.
-        profile: folder of components to use instead of the entries' own.
+        profiles: folders of components to use, see ``Entry.with_profiles``.
         reload: restart an entry when its code changes; an app that dies then waits for the next change.
     """
 
-    def __init__(self, entries: Sequence[Entry], *, profile: Path | None = None, reload: bool = False) -> None:
+    def __init__(self, entries: Sequence[Entry], *, profiles: Sequence[Path] = (), reload: bool = False) -> None:
         self._happenings: asyncio.Queue[Trouble | set[Path] | BaseException | None] = asyncio.Queue()
         self._reload = reload
         width = max(len(entry.app_id) for entry in entries)
         self._pairs = [
-            Pair(entry, profile=profile, width=width, number=number, trouble=self._happenings.put_nowait)
+            Pair(entry, profiles=profiles, width=width, number=number, trouble=self._happenings.put_nowait)
             for number, entry in enumerate(entries)
         ]
 

@@ -15,6 +15,7 @@ _COMMANDS = {
     "run": "Run services in this process.",
     "call": "Call a command of a service and print its answer.",
     "emit": "Emit an event of a service.",
+    "dlq": "Find, understand, replay and drop dead letters.",
     "describe": "Show what services offer and who calls whom.",
     "dev": "Run every app of a run file beside its own sidecar.",
     "doctor": "Find out what is wrong, and what to do about it.",

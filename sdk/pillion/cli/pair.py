@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,17 +34,17 @@ class Pair:
 
     Args:
         entry: what to run.
-        profile: folder of components to use instead of the entry's own; also given to the app as ``PILLION_PROFILE``.
+        profiles: folders of components to use, see ``Entry.with_profiles``. The app is told what its sidecar loads as
+            ``PILLION_PROFILE``.
         width, number: of its log lines, see ``Lines``.
         trouble: called when the sidecar or the app ends by itself, or the app does not listen within a minute.
     """
 
     def __init__(
-        self, entry: Entry, *, profile: Path | None, width: int, number: int, trouble: Callable[[Trouble], None]
+        self, entry: Entry, *, profiles: Sequence[Path], width: int, number: int, trouble: Callable[[Trouble], None]
     ) -> None:
         self.entry = entry
-        self.options = _options(entry, profile)
-        self._profile = profile
+        self.options = _options(entry.with_profiles(profiles))
         self._trouble = trouble
         self.serving = asyncio.Event()
         self._watching: list[asyncio.Task[None]] = []
@@ -124,8 +124,9 @@ class Pair:
             "DAPR_HTTP_PORT": str(options.http_port),
             "DAPR_GRPC_PORT": str(options.grpc_port),
             **{name: str(port) for name, port in ports.items() if port},
-            **({"PILLION_PROFILE": str(self._profile)} if self._profile else {}),
             **self.entry.environment,
+            # Last: it has to be what this sidecar loads, whatever the run file says for other starters.
+            "PILLION_PROFILE": os.pathsep.join(map(str, options.resources_paths)),
         }
 
     async def _serve(self) -> None:
@@ -152,7 +153,7 @@ class Pair:
         self._watching = []
 
 
-def _options(entry: Entry, profile: Path | None) -> DaprdOptions:
+def _options(entry: Entry) -> DaprdOptions:
     return DaprdOptions(
         app_id=entry.app_id,
         app_port=entry.app_port,
@@ -161,7 +162,7 @@ def _options(entry: Entry, profile: Path | None) -> DaprdOptions:
         grpc_port=entry.grpc_port or free_port(),
         internal_grpc_port=entry.internal_grpc_port or free_port(),
         metrics_port=entry.metrics_port,
-        resources_paths=(profile,) if profile else entry.resources_paths,
+        resources_paths=entry.resources_paths,
         config_path=entry.config_path,
         api_token=entry.environment.get("DAPR_API_TOKEN"),
         app_token=entry.environment.get("APP_API_TOKEN"),

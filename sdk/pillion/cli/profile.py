@@ -1,4 +1,4 @@
-"""What the doctor looks at in a profile: a folder of Dapr component YAML."""
+"""What the doctor looks at in profiles: folders of Dapr component YAML that are loaded together."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ import contextlib
 import socket
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
-import yaml
-
 from pillion.cli.finding import Finding
+from pillion.errors import ConfigurationError
+from pillion.runtime.delivery import differences
+from pillion.runtime.resources import Resource, documents, files
+from pillion.runtime.zeroloss import limits, losses
+from pillion.sidecar.health import SidecarMetadata
 
 _KINDS = frozenset(
     ("Component", "Configuration", "HTTPEndpoint", "MCPServer", "Resiliency", "Subscription", "WorkflowAccessPolicy")
@@ -21,91 +22,73 @@ _KINDS = frozenset(
 _CONNECT_SECONDS = 1.0
 
 
-@dataclass(frozen=True)
-class Resource:
-    """One YAML document of a profile."""
-
-    file: str
-    data: dict[str, Any]
-
-    @property
-    def kind(self) -> str:
-        """``Component``, ``Resiliency``, …; empty when it has none."""
-        return str(self.data.get("kind") or "")
-
-    @property
-    def name(self) -> str:
-        """Its ``metadata.name``; empty when it has none."""
-        return str(_mapping(self.data.get("metadata")).get("name") or "")
-
-    @property
-    def spec(self) -> dict[str, Any]:
-        """Its ``spec``."""
-        return _mapping(self.data.get("spec"))
-
-    @property
-    def type(self) -> str:
-        """``pubsub.redis``; empty for anything but a component."""
-        return str(self.spec.get("type") or "") if self.kind == "Component" else ""
-
-    def value(self, name: str) -> str:
-        """A plain value of a component's metadata; empty when it is missing or comes from a secret."""
-        items = self.spec.get("metadata")
-        found = (
-            (_mapping(item) for item in items if _mapping(item).get("name") == name) if isinstance(items, list) else ()
-        )
-        return next((str(item.get("value") or "") for item in found), "")
-
-
-def check_profile(folder: Path) -> list[Finding]:
-    """All that can be said about a profile without a sidecar."""
-    resources, unreadable = _read(folder)
+def check_profiles(folders: Sequence[Path]) -> list[Finding]:
+    """All that can be said about profiles without a sidecar."""
+    resources, unreadable = _read(folders)
     findings = [
         *unreadable,
         *(finding for resource in resources for finding in _check_shape(resource)),
         *_check_duplicates(resources),
-        *_check_resiliency(resources),
+        *(Finding(loss.file.name, loss.text, loss.remedy) for loss in losses(resources)),
     ]
     if not findings:
-        findings = [Finding("profile", f"{folder}: {len(resources)} resources, well formed")]
+        findings = [Finding("profile", f"{_names(folders)}: {len(resources)} resources, well formed")]
+    findings += [Finding("profile", limit) for limit in limits(resources)]
     return [*findings, *(_check_server(address, names) for address, names in _servers(resources).items())]
 
 
-def check_needs(folder: Path, service: str, components: Sequence[str]) -> Finding:
-    """Whether a profile has the components that a service uses."""
-    names = {resource.name for resource in _read(folder)[0] if resource.kind == "Component"}
+def check_loaded(folders: Sequence[Path], loaded: SidecarMetadata) -> Iterator[Finding]:
+    """Where a sidecar has loaded something else than these profiles."""
+    resources = [resource for resource in _read(folders)[0] if resource.is_for(loaded.id)]
+    for difference in differences(resources, loaded):
+        text, _, remedy = difference.partition(": ")
+        yield Finding("sidecar", text, remedy)
+
+
+def check_needs(folders: Sequence[Path], service: str, components: Sequence[str]) -> Finding:
+    """Whether profiles have the components that a service uses."""
+    names = {resource.name for resource in _read(folders)[0] if resource.kind == "Component"}
     if missing := [name for name in components if name not in names]:
-        text = f"profile {folder.name} has no component {', '.join(missing)}"
-        return Finding(service, text, f"add it to {folder}, or choose another profile")
-    return Finding(service, f"profile {folder.name} has {', '.join(components)}")
+        text = f"{_names(folders)} has no component {', '.join(missing)}"
+        return Finding(service, text, "add it, choose another profile, or name the folder that has it with --profile")
+    return Finding(service, f"{_names(folders)} has {', '.join(components)}")
 
 
-def _read(folder: Path) -> tuple[list[Resource], list[Finding]]:
-    files = sorted(file for file in folder.glob("*") if file.suffix in {".yaml", ".yml"})
-    if not files:
+def _names(folders: Sequence[Path]) -> str:
+    return " with ".join(str(folder) for folder in folders)
+
+
+def _read(folders: Sequence[Path]) -> tuple[list[Resource], list[Finding]]:
+    read = [_read_folder(folder) for folder in folders]
+    return [resource for resources, _ in read for resource in resources], [one for _, found in read for one in found]
+
+
+def _read_folder(folder: Path) -> tuple[list[Resource], list[Finding]]:
+    found = files(folder)
+    if not found:
         return [], [Finding("profile", f"{folder} has no YAML file", "name a folder of Dapr component YAML")]
     resources: list[Resource] = []
     findings: list[Finding] = []
-    for file in files:
+    for file in found:
         try:
-            documents = [document for document in yaml.safe_load_all(file.read_text()) if document is not None]
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            findings.append(Finding(file.name, f"is no YAML: {' '.join(str(error).split())}", "correct it"))
-            continue
-        resources += [Resource(file.name, _mapping(document)) for document in documents]
+            resources += documents(file)
+        except ConfigurationError as error:
+            findings.append(Finding(file.name, str(error), "correct it"))
     return resources, findings
 
 
 def _check_shape(resource: Resource) -> Iterator[Finding]:
     if not resource.kind:
-        yield Finding(resource.file, "a document without kind", "add `kind: Component` or what it is")
+        yield Finding(resource.file.name, "a document without kind", "add `kind: Component` or what it is")
     elif resource.kind not in _KINDS:
-        yield Finding(resource.file, f"unknown kind {resource.kind}", f"use one of {', '.join(sorted(_KINDS))}")
+        yield Finding(resource.file.name, f"unknown kind {resource.kind}", f"use one of {', '.join(sorted(_KINDS))}")
     if not resource.name:
-        yield Finding(resource.file, f"a {resource.kind or 'document'} without a name", "add `metadata: {name: ...}`")
+        yield Finding(
+            resource.file.name, f"a {resource.kind or 'document'} without a name", "add `metadata: {name: ...}`"
+        )
     if resource.kind == "Component" and not resource.type:
         yield Finding(
-            resource.file, f"component {resource.name} without a type", "add `spec: {type: pubsub.redis}` or so"
+            resource.file.name, f"component {resource.name} without a type", "add `spec: {type: pubsub.redis}` or so"
         )
 
 
@@ -113,26 +96,10 @@ def _check_duplicates(resources: Sequence[Resource]) -> Iterator[Finding]:
     counts = Counter((resource.kind, resource.name) for resource in resources if resource.name)
     for (kind, name), count in counts.items():
         if count > 1:
-            files = ", ".join(resource.file for resource in resources if (resource.kind, resource.name) == (kind, name))
-            yield Finding("profile", f"{count} times {kind} {name} ({files})", "keep one; only one of them is loaded")
-
-
-def _check_resiliency(resources: Sequence[Resource]) -> Iterator[Finding]:
-    covered = {
-        name
-        for resource in resources
-        if resource.kind == "Resiliency"
-        for name, target in _mapping(_mapping(resource.spec.get("targets")).get("components")).items()
-        if _mapping(_mapping(target).get("inbound")).get("retry")
-    }
-    for resource in resources:
-        if resource.type.startswith("pubsub.") and resource.name not in covered:
-            yield Finding(
-                resource.file,
-                f"no inbound retry for {resource.name}: a message that arrives while the app is down or restarting is "
-                "acknowledged and lost",
-                f"add a Resiliency with targets.components.{resource.name}.inbound.retry (constant, maxRetries: -1)",
+            where = ", ".join(
+                resource.file.name for resource in resources if (resource.kind, resource.name) == (kind, name)
             )
+            yield Finding("profile", f"{count} times {kind} {name} ({where})", "keep one; only one of them is loaded")
 
 
 def _servers(resources: Sequence[Resource]) -> dict[tuple[str, int], list[str]]:
@@ -148,6 +115,10 @@ def _addresses(resource: Resource) -> Iterator[tuple[str, int]]:
         hosts, port = resource.value("redisHost"), 6379
     elif resource.type.endswith(".rabbitmq"):
         hosts, port = resource.value("connectionString") or resource.value("hostname"), 5672
+    elif resource.type.endswith(".kafka"):
+        hosts, port = resource.value("brokers"), 9092
+    elif resource.type == "state.postgresql" and "://" in resource.value("connectionString"):
+        hosts, port = resource.value("connectionString"), 5432
     else:
         return
     for host in filter(None, (part.strip() for part in hosts.split(","))):
@@ -167,7 +138,3 @@ def _check_server(address: tuple[str, int], names: Sequence[str]) -> Finding:
             place, f"no server there ({reason}), which {', '.join(names)} need", "start it, or correct its address"
         )
     return Finding(place, f"reachable, for {', '.join(names)}")
-
-
-def _mapping(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}

@@ -51,6 +51,17 @@ class Entry:
     daprd_log: LogDestination = "file"
     app_log: LogDestination = "fileAndConsole"
 
+    def with_profiles(self, profiles: Sequence[Path]) -> Entry:
+        """The same with other components: each profile replaces the folder beside it, that is of the same parent.
+
+        A profile that has none beside it is from elsewhere: then the profiles replace all folders.
+        """
+        beside = {profile.parent: profile for profile in profiles}
+        if not beside.keys() <= {folder.parent for folder in self.resources_paths}:
+            return replace(self, resources_paths=tuple(profiles))
+        folders = (beside.get(folder.parent, folder) for folder in self.resources_paths)
+        return replace(self, resources_paths=tuple(dict.fromkeys(folders)))
+
 
 def read_runfile(path: Path, environ: Mapping[str, str] = os.environ) -> tuple[Entry, ...]:
     """The applications of a run file, in its order.

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from pillion.message import Message
+from pillion.resilience.deadletter import opened
 from pillion.service.service import Service
 from pillion.service.subscription import Subscription
 
@@ -30,7 +31,7 @@ class Story:
     @property
     def letters(self) -> Sequence[Message]:
         """Those that somebody could not handle."""
-        return [message for _, message in self._messages if message.subscriber]
+        return [opened(message) for _, message in self._messages if message.subscriber]
 
     def lines(self) -> Iterator[str]:
         """Each message below the one that caused it, and who handled it."""

@@ -58,6 +58,14 @@ def daprd(environ: Mapping[str, str]) -> Finding:
     return Finding("daprd", f"{name} ({binary})", "use 1.17 or newer: `make dapr`" if is_old else "")
 
 
+def loaded(environ: Mapping[str, str]) -> SidecarMetadata | None:
+    """What the sidecar has loaded; None when there is none or it does not answer, which ``sidecar`` tells."""
+    try:
+        return asyncio.run(_ask(SidecarSettings.from_environment(environ))) if present(environ) else None
+    except PillionError:
+        return None
+
+
 def sidecar(environ: Mapping[str, str]) -> Finding:
     """Does the sidecar answer, and what has it loaded?"""
     if not present(environ):

@@ -9,7 +9,16 @@ from uuid import uuid4
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from pillion.errors import BridgeError, Failure, InternalError, RemoteFailure, Unauthenticated, Unavailable
+from pillion.errors import (
+    BridgeError,
+    Failure,
+    FieldError,
+    InternalError,
+    InvalidInput,
+    RemoteFailure,
+    Unauthenticated,
+    Unavailable,
+)
 from pillion.gateway.auth import Authenticator, Principal
 from pillion.gateway.binding import Binding
 from pillion.gateway.problems import problem
@@ -22,7 +31,8 @@ if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
 
 CORRELATION = "X-Correlation-ID"
-_CORRELATION_ID = re.compile(r"[\x21-\x7e]{1,128}")
+IDEMPOTENCY_KEY = "Idempotency-Key"
+_NAME = re.compile(r"[\x21-\x7e]{1,128}")
 # https://www.w3.org/TR/trace-context/#traceparent-header
 _TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(-.*)?")
 
@@ -73,8 +83,8 @@ class CommandRoute:
         try:
             principal = await self._principal(request)
             payload = await self._binding.read(request)
-            cause = _cause(request, principal, correlation_id)
-            return self._success(await self._host.call(self._command, payload, cause=cause))
+            cause, key = _cause(request, principal, correlation_id), _idempotency_key(request)
+            return self._success(await self._host.call(self._command, payload, idempotency_key=key, cause=cause))
         except ClientDisconnect:
             return Response(status_code=400)  # nobody reads it
         except Exception as error:  # noqa: BLE001 - whatever it is, the caller gets an answer
@@ -107,11 +117,29 @@ class CommandRoute:
         return InternalError(correlation_id=correlation_id)
 
 
+def _idempotency_key(request: Request) -> str | None:
+    """The name that the caller gave the request, or None.
+
+    Source: https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/
+
+    Raises:
+        InvalidInput: it is no name.
+    """
+    given = request.headers.get(IDEMPOTENCY_KEY)
+    if given is None:
+        return None
+    key = given.strip().strip('"')
+    if not _NAME.fullmatch(key):
+        error = FieldError(field=IDEMPOTENCY_KEY, message="1 to 128 visible ASCII characters", type="header")
+        raise InvalidInput(errors=[error])
+    return key
+
+
 def correlation_of(request: Request) -> str:
     """The correlation id that the request brought, if it is one, else a new one. The same for the whole request."""
     if not hasattr(request.state, "correlation_id"):
         given = request.headers.get(CORRELATION, "")
-        request.state.correlation_id = given if _CORRELATION_ID.fullmatch(given) else uuid4().hex
+        request.state.correlation_id = given if _NAME.fullmatch(given) else uuid4().hex
     return str(request.state.correlation_id)
 
 

@@ -11,10 +11,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from pillion.context import Context
+from pillion.context import Context, Sending
 from pillion.errors import PillionError
 from pillion.outcome import Ack, Outcome, Reply
 from pillion.pipeline.guard import checks_of
+from pillion.pipeline.leaving import leaving
 from pillion.pipeline.steps import Plan, Step
 from pillion.service.signature import Signature
 from pillion.service.subscription import CommandHandler
@@ -32,14 +33,13 @@ def call(plan: Plan) -> Step:
 
 
 def _reaction(plan: Plan) -> Step:
-    invoke = _invoke(plan)
-    publish = plan.facilities.bridge.publish
-    done = Ack()
+    invoke, leave = _invoke(plan), leaving(plan)
+    once, done = plan.handler.once is not None, Ack()
 
     async def react(context: Context[Any, Any]) -> Outcome:
         await invoke(context)
-        if context.held:
-            await publish(context.held)
+        if once or context.held:
+            await leave(context, None)
         return done
 
     return react
@@ -47,10 +47,10 @@ def _reaction(plan: Plan) -> Step:
 
 def _command(plan: Plan, handler: CommandHandler) -> Step:
     invoke, finish = _invoke(plan), _finish(plan, handler)
-    publish, outbound, output = plan.facilities.bridge.publish, plan.outbound, handler.command.output
+    leave, outbound, output = leaving(plan), plan.outbound, handler.command.output
     events = tuple(_result_events(handler))
     address, pack = handler.address, output.pack
-    replies, done = plan.replies, Ack()
+    once, replies, done = handler.once is not None, plan.replies, Ack()
 
     async def execute(context: Context[Any, Any]) -> Outcome:
         result = await invoke(context)
@@ -61,9 +61,10 @@ def _command(plan: Plan, handler: CommandHandler) -> Step:
         except TypeError as error:
             raise InvalidOutput(f"{address} answered what its contract does not allow: {error}") from error
         for event in events:
-            context._hold(outbound.emit(event, result, context.message, context.message.subject))  # noqa: SLF001
-        if context.held:
-            await publish(context.held)
+            context._hold(outbound.emit(event, result, context.message, Sending(context.message.subject)))  # noqa: SLF001
+        if once or context.held:
+            # A sent command has an answer too, for those who call it with the same idempotency key.
+            await leave(context, outbound.answer(context.message, output, packed) if once else None)
         return Reply(outbound.answer(context.message, output, packed)) if replies else done
 
     return execute

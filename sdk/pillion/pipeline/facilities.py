@@ -13,8 +13,12 @@ from uuid import uuid4
 from pillion.message import Message
 from pillion.ports.bridge import Bridge, Kind
 from pillion.ports.clock import Clock
+from pillion.resilience.claims import Claims
 from pillion.resilience.deadlines import Deadlines
 from pillion.service.guard import Guard
+
+# Dapr gives up on an answer after 60 s (the profiles' inbound timeout); waiting in the app stays well below. Seconds.
+LONGEST_WAIT = 20.0
 
 
 class Log(Protocol):
@@ -60,7 +64,9 @@ class Facilities:
         app: name of this process in ``source``, for example ``shop``.
         tracer: opens spans; None when tracing is off.
         guards: replacements by guard name, for tests.
+        longest_wait: seconds for which a message waits in the app, at most; what has to wait longer is parked.
         ids: makes message ids.
+        claims: where payloads are that are too large for a broker.
     """
 
     bridge: Bridge
@@ -71,4 +77,6 @@ class Facilities:
     app: str
     tracer: Tracer | None = None
     guards: Mapping[str, Guard] = field(default_factory=dict)
+    longest_wait: float = LONGEST_WAIT
     ids: Ids = field(default_factory=Ids)
+    claims: Claims = field(default_factory=Claims)

@@ -5,49 +5,76 @@ What a handler does not need is left out when its stages are folded into one cal
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from pillion.context import Context
 from pillion.flow import Handle
 from pillion.message import Message
-from pillion.outcome import Outcome, Retry
+from pillion.outcome import Outcome
 from pillion.pipeline.call import call
+from pillion.pipeline.claimcheck import answering, claimed
 from pillion.pipeline.deadline import deadline
 from pillion.pipeline.facilities import Facilities
 from pillion.pipeline.guard import guarded
+from pillion.pipeline.letterbox import LetterBox
+from pillion.pipeline.once import once, recovered
 from pillion.pipeline.outbound import Outbound
+from pillion.pipeline.parking import Resume
 from pillion.pipeline.policy import policy
 from pillion.pipeline.scope import HandlerScope, Provisions
-from pillion.pipeline.settle import settle
+from pillion.pipeline.settle import Settling
 from pillion.pipeline.steps import Plan, Stage, Step
 from pillion.pipeline.trace import traced
 from pillion.pipeline.validate import validate
 from pillion.pipeline.wanted import wanted
 from pillion.ports.bridge import Kind, Route
+from pillion.resilience.breaker import Circuits
+from pillion.resilience.retries import Retries
 from pillion.service.event import Event
 from pillion.service.service import Service
 from pillion.service.subscription import CommandHandler, Handler, Subscription
 
 # The type of events in Dapr's default envelope.
 DAPR_EVENT = "com.dapr.event.sent"
+# A request to the state store has ended by then. Seconds.
+_KEEPING = 30.0
 
-STAGES: tuple[Stage, ...] = (policy, wanted, traced, deadline, validate, guarded)
+STAGES: tuple[Stage, ...] = (policy, wanted, traced, recovered, deadline, claimed, validate, guarded, once)
 
 
-def routes(service: Service, provisions: Provisions, facilities: Facilities) -> list[Route]:
-    """Every route of a service, its handlers compiled."""
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """A service's handlers, compiled.
+
+    Attributes:
+        routes: what the bridge delivers to.
+        parked: what takes messages from the shelf, by the address of the handler.
+    """
+
+    routes: Sequence[Route]
+    parked: Mapping[str, Resume]
+
+
+def compiled(service: Service, provisions: Provisions, facilities: Facilities) -> Compiled:
+    """Every handler of a service, compiled."""
     compiler = _Compiler(service, provisions, facilities)
     commands = [route for handler in service.handlers.values() for route in compiler.command(handler)]
-    return commands + [compiler.subscription(subscription) for subscription in service.subscriptions.values()]
+    reactions = [compiler.subscription(subscription) for subscription in service.subscriptions.values()]
+    return Compiled([*commands, *reactions, *compiler.letters()], compiler.parked)
 
 
 class _Compiler:
     def __init__(self, service: Service, provisions: Provisions, facilities: Facilities) -> None:
+        self._service = service
         self._contract = service.contract
         self._provisions = provisions
         self._facilities = facilities
         self._outbound = Outbound(facilities, service.group)
+        breaker = service.breaker
+        self._circuits = None if breaker is None else Circuits(breaker, facilities.clock)
+        self.parked: dict[str, Resume] = {}
 
     def command(self, handler: CommandHandler) -> list[Route]:
         """One route for calls and one for sends."""
@@ -55,11 +82,12 @@ class _Compiler:
         called, sent = self._plan(handler, replies=True), self._plan(handler, replies=False)
         scope = self._scope(handler)
         letters = self._contract.dead_letter_topic
-        answer = _direct(scope, _folded(called))
-        handle = settle(sent, scope, _folded(sent), Retry(), letters)
+        answer = answering(called, _direct(scope, _folded(called)))
+        settling = Settling(sent, scope, _folded(sent), dead_letter_topic=letters)
+        self.parked[handler.address] = settling.resume
         return [
             self._route(Kind.COMMAND, handler, command.topic, answer, command.address, None),
-            self._route(Kind.SEND, handler, command.send_topic, handle, command.address, letters),
+            self._route(Kind.SEND, handler, command.send_topic, settling.handle, command.address, letters),
         ]
 
     def subscription(self, subscription: Subscription) -> Route:
@@ -67,13 +95,15 @@ class _Compiler:
         event, where = subscription.event, subscription.where
         plan, scope = self._plan(subscription, replies=False), self._scope(subscription)
         letters = self._contract.dead_letter_topic if subscription.dead_letter else None
-        handle = settle(plan, scope, _folded(plan), subscription.retry, letters)
+        key = _key(subscription)
+        settling = Settling(plan, scope, _folded(plan), dead_letter_topic=letters, key=key)
+        self.parked[subscription.address] = settling.resume
         return Route(
             Kind.EVENT,
             subscription.address,
             self._contract.group,
             event.topic,
-            handle,
+            settling.handle,
             types=_types(event),
             component=event.component,
             dead_letter_topic=letters,
@@ -82,7 +112,21 @@ class _Compiler:
             concurrency=subscription.concurrency,
             slow=subscription.slow,
             rule=where.rule() if where is not None else None,
+            key=key,
+            timeout=subscription.timeout,
         )
+
+    def letters(self) -> list[Route]:
+        """The route that keeps the service's own dead letters, so that they can be listed and replayed."""
+        topic = self._contract.dead_letter_topic
+        keeping = LetterBox(self._provisions, self._facilities.log, self._facilities.claims).handle
+        # What is no CloudEvent is wrapped into one and comes again.
+        return [
+            Route(
+                Kind.EVENT, topic, self._contract.group, topic, keeping,
+                dead_letter_topic=topic, needs=self._service.state_component, timeout=_KEEPING,
+            )
+        ]  # fmt: skip
 
     def _route(
         self, kind: Kind, handler: CommandHandler, topic: str, handle: Handle, type_: str, letters: str | None
@@ -90,13 +134,14 @@ class _Compiler:
         return Route(
             kind, handler.address, self._contract.group, topic, handle,
             types=(type_,), dead_letter_topic=letters, concurrency=handler.concurrency,
+            durable=handler.once is not None, timeout=handler.timeout,
         )  # fmt: skip
 
     def _plan(self, handler: Handler, *, replies: bool) -> Plan:
-        return Plan(handler, self._facilities, self._outbound, replies)
+        return Plan(handler, self._facilities, self._outbound, replies, self._provisions, Retries(handler.retries))
 
     def _scope(self, handler: Handler) -> HandlerScope:
-        return HandlerScope(handler, self._provisions, self._outbound)
+        return HandlerScope(handler, self._provisions, self._outbound, self._circuits)
 
 
 def _types(event: Event[Any]) -> tuple[str, ...]:
@@ -104,6 +149,26 @@ def _types(event: Event[Any]) -> tuple[str, ...]:
     if event.cloudevent_type is None:
         return ()
     return (event.cloudevent_type, DAPR_EVENT) if event.topic == event.cloudevent_type else (event.cloudevent_type,)
+
+
+def _key(subscription: Subscription) -> Callable[[Message], str | None] | None:
+    """The ordering key of a message; None for a subscription without order."""
+    key = subscription.key
+    if key is None:
+        return None
+    if key == "subject":
+        return lambda message: message.subject
+    decode = subscription.input.decode
+
+    def of_payload(message: Message) -> str | None:
+        if message.claim is not None:
+            return message.subject  # the payload is not here
+        try:
+            return key(decode(message))
+        except Exception:  # noqa: BLE001 - of the user's function; whoever publishes must not get it
+            return None  # a payload that is not valid is set aside; what has no key has no order
+
+    return of_payload
 
 
 def _folded(plan: Plan) -> Step:

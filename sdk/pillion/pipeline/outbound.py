@@ -6,10 +6,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
+import msgspec
 from msgspec import Raw
+from msgspec.structs import replace
 
 from pillion.codec.payload import Packed, Payload
-from pillion.errors import DeadlineExceeded, InvalidInput
+from pillion.context import Sending
+from pillion.errors import DeadlineExceeded, Failure, InvalidInput
 from pillion.message import Message
 from pillion.pipeline.facilities import Facilities
 from pillion.pipeline.failures import failure_of, unreadable
@@ -20,6 +23,8 @@ from pillion.service.event import Event
 I = TypeVar("I")  # noqa: E741 - input
 O = TypeVar("O")  # noqa: E741 - output
 P = TypeVar("P")
+
+_encode = msgspec.json.Encoder().encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +48,18 @@ class Cause:
     id: None = None
 
 
+def _timed(outgoing: Outgoing, now: datetime, options: Sending) -> Outgoing:
+    """The message with its time to live, its delay and its idempotency key, where it has any."""
+    _, _, ttl, delay, idempotency_key = options
+    if ttl is None and delay is None and idempotency_key is None:
+        return outgoing
+    if (ttl is not None and ttl <= 0) or (delay is not None and delay <= 0):
+        raise ValueError(f"ttl={ttl} and delay={delay} are seconds above 0; leave out what there is none of")
+    expiration = None if ttl is None else now + timedelta(seconds=ttl)
+    message = replace(outgoing.message, expiration=expiration, idempotency_key=idempotency_key)
+    return outgoing._replace(message=message, due=None if delay is None else now.timestamp() + delay)
+
+
 class Outbound:
     """Makes messages for one sender and sends them.
 
@@ -53,22 +70,26 @@ class Outbound:
 
     def __init__(self, facilities: Facilities, sender: str = "") -> None:
         self._bridge = facilities.bridge
+        self._claims = facilities.claims
         self._next_id = facilities.ids.next
         self._now = facilities.clock.now
         self._source = f"/{facilities.app}/{sender}" if sender else f"/{facilities.app}"
 
-    async def call(
-        self, command: Command[I, O], payload: I, cause: Message | Cause, timeout: float | None, key: str | None
-    ) -> O:
+    async def call(self, command: Command[I, O], payload: I, cause: Message | Cause, options: Sending) -> O:
         """Send a command and wait for its answer; see ``Context.call``."""
         now = datetime.fromtimestamp(self._now(), UTC)
+        timeout = options.timeout
         deadline = now + (command.patience if timeout is None else timedelta(seconds=timeout))
         if cause.deadline is not None and cause.deadline < deadline:
             deadline = cause.deadline
         if deadline <= now:
             raise DeadlineExceeded(where=command.address)
-        message = self._message(command.address, command.input, payload, cause, key, now, deadline)
+        message = self._message(command.address, command.input, payload, cause, options.key, now, deadline)
+        if options.idempotency_key is not None:
+            message = replace(message, idempotency_key=options.idempotency_key)
         reply = await self._bridge.request(command.topic, message)
+        if reply.claim is not None:
+            reply = await self._claims.fetch(reply)
         if reply.failure_code is not None:
             raise failure_of(reply, command)
         try:
@@ -76,17 +97,18 @@ class Outbound:
         except InvalidInput as error:
             raise unreadable(command, error) from None
 
-    def send(self, command: Command[I, Any], payload: I, cause: Message | Cause, key: str | None) -> Outgoing:
+    def send(self, command: Command[I, Any], payload: I, cause: Message | Cause, options: Sending) -> Outgoing:
         """The message that asks for a command without waiting for its answer."""
         now = datetime.fromtimestamp(self._now(), UTC)
-        message = self._message(command.address, command.input, payload, cause, key, now, None)
-        return Outgoing(command.send_topic, message)
+        message = self._message(command.address, command.input, payload, cause, options.key, now, None)
+        return _timed(Outgoing(command.send_topic, message), now, options)
 
-    def emit(self, event: Event[P], payload: P, cause: Message | Cause, key: str | None) -> Outgoing:
+    def emit(self, event: Event[P], payload: P, cause: Message | Cause, options: Sending) -> Outgoing:
         """The message that tells of an event."""
         now = datetime.fromtimestamp(self._now(), UTC)
+        key = event.key(payload) if options.key is None and event.key is not None else options.key
         message = self._message(event.cloudevent_type or event.address, event.payload, payload, cause, key, now, None)
-        return Outgoing(event.topic, message, event.component)
+        return _timed(Outgoing(event.topic, message, event.component), now, options)
 
     def answer(self, request: Message, payload: Payload[Any], packed: Packed) -> Message:
         """The answer to a command, already packed."""
@@ -111,7 +133,7 @@ class Outbound:
             data_base64,
         )
 
-    def failure(self, request: Message, code: str, status: int, title: str, data: bytes) -> Message:
+    def failure(self, request: Message, failure: Failure) -> Message:
         """The answer to a command that failed."""
         return Message(
             id=self._next_id(),
@@ -123,10 +145,10 @@ class Outbound:
             causation_id=request.id,
             traceparent=request.traceparent,
             tracestate=request.tracestate,
-            failure_code=code,
-            failure_status=status,
-            failure_title=title,
-            data=Raw(data),
+            failure_code=failure.code,
+            failure_status=failure.status,
+            failure_title=failure.title,
+            data=Raw(_encode(failure.data)),
         )
 
     def _message(

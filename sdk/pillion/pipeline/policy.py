@@ -5,17 +5,15 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-import msgspec
-
-from pillion.context import Context
+from pillion.context import Context, Sending
 from pillion.errors import BridgeError, Failure, Unavailable, UndeclaredError
 from pillion.outcome import DeadLetter, Outcome, Reply, Retry, Verdict
 from pillion.pipeline.call import InvalidOutput
 from pillion.pipeline.failures import report, wire_failure
+from pillion.pipeline.leaving import Again
 from pillion.pipeline.steps import Plan, Step
 from pillion.service.subscription import CommandHandler
 
-_encode = msgspec.json.Encoder().encode
 # Trying these again cannot help: the code or the declaration has to change.
 _HOPELESS = (InvalidOutput, UndeclaredError)
 
@@ -35,6 +33,8 @@ def _answering(plan: Plan, step: Step) -> Step:
             return await step(context)
         except Failure as failure:
             found = failure
+        except Again as again:
+            return again
         except Verdict as verdict:
             found = _unavailable(verdict)
         except asyncio.CancelledError as error:
@@ -44,14 +44,13 @@ def _answering(plan: Plan, step: Step) -> Step:
             found = wire_failure(error, context.message)
             log.error("handler failed", handler=address, exc_info=error, **_ids(context))
         await _announce(plan, context, found)
-        data = _encode(found.data)
-        return Reply(outbound.failure(context.message, found.code, found.status, found.title, data))
+        return Reply(outbound.failure(context.message, found))
 
     return answer
 
 
 def _deciding(plan: Plan, step: Step) -> Step:
-    address, log = plan.handler.address, plan.facilities.log
+    address, log, retries = plan.handler.address, plan.facilities.log, plan.retries
 
     async def decide(context: Context[Any, Any]) -> Outcome:
         try:
@@ -59,7 +58,7 @@ def _deciding(plan: Plan, step: Step) -> Step:
         except Verdict as verdict:
             return verdict  # type: ignore[return-value]  # Verdict's subclasses are Retry, Drop and DeadLetter
         except Failure as failure:
-            if failure.retryable:
+            if failure.retryable or retries.named(failure):
                 return _because(Retry(str(failure)), failure)
             await _announce(plan, context, failure)
             return _because(DeadLetter(str(failure)), failure)
@@ -96,7 +95,9 @@ async def _announce(plan: Plan, context: Context[Any, Any], failure: Failure) ->
     handler = plan.handler
     if not isinstance(handler, CommandHandler) or not handler.command.announced:
         return
-    event = plan.outbound.emit(handler.command.failed, report(failure), context.message, context.message.subject)
+    event = plan.outbound.emit(
+        handler.command.failed, report(failure), context.message, Sending(context.message.subject)
+    )
     try:
         await plan.facilities.bridge.publish([event])
     except BridgeError as error:

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+import inspect
+from collections.abc import Awaitable, Coroutine
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
+from pillion.context import Fallback, Sending
 from pillion.errors import UndeclaredError
 from pillion.message import Message
 from pillion.pipeline.outbound import Outbound
 from pillion.ports.bridge import Outgoing
+from pillion.ports.store import StateStore
+from pillion.resilience.breaker import SICK, Circuits
+from pillion.resilience.inbox import Inbox
+from pillion.resilience.letters import Letters
+from pillion.resilience.shelf import Shelf
 from pillion.service.command import Command
 from pillion.service.event import Event
 from pillion.service.subscription import Handler
@@ -30,8 +37,13 @@ class Provisions(Protocol):
 
     settings: Any
     resources: Any
+    shelf: Shelf | None
+    letters: Letters | None
+    store: StateStore | None
 
-    def state(self, message: Message) -> State: ...
+    def inbox(self, window: float, lease: float) -> Inbox: ...
+
+    def state(self, message: Message, held: StateStore | None = None) -> State: ...
 
     def secrets(self) -> Secrets: ...
 
@@ -40,10 +52,19 @@ class Provisions(Protocol):
     def log(self, message: Message, address: str) -> FilteringBoundLogger: ...
 
 
+async def _or_else(answer: Coroutine[Any, Any, O], fallback: Fallback[O]) -> O:
+    try:
+        return await answer
+    except SICK as error:
+        instead = fallback(error)
+        return cast("O", await instead if inspect.isawaitable(instead) else instead)
+
+
 class HandlerScope:
     """The ``Scope`` of one handler."""
 
-    def __init__(self, handler: Handler, provisions: Provisions, outbound: Outbound) -> None:
+    def __init__(self, handler: Handler, provisions: Provisions, outbound: Outbound, circuits: Circuits | None) -> None:
+        self._circuits = circuits
         self._address = handler.address
         self._calls = frozenset(command.address for command in handler.calls)
         self._emits = frozenset(event.address for event in handler.emits)
@@ -64,21 +85,24 @@ class HandlerScope:
         return self._provisions.resources
 
     def call(
-        self, command: Command[I, O], payload: I, cause: Message, timeout: float | None, key: str | None
+        self, command: Command[I, O], payload: I, cause: Message, options: Sending, fallback: Fallback[O] | None
     ) -> Awaitable[O]:
         """Call a declared command."""
         self._declared(command.address, self._calls, "calls")
-        return self._outbound.call(command, payload, cause, timeout, key)
+        answer = self._outbound.call(command, payload, cause, options)
+        if self._circuits is not None:
+            answer = self._circuits.protect(command.address, answer)
+        return answer if fallback is None else _or_else(answer, fallback)
 
-    def send(self, command: Command[I, Any], payload: I, cause: Message, key: str | None) -> Outgoing:
+    def send(self, command: Command[I, Any], payload: I, cause: Message, options: Sending) -> Outgoing:
         """The message that sends a declared command."""
         self._declared(command.address, self._calls, "calls")
-        return self._outbound.send(command, payload, cause, key)
+        return self._outbound.send(command, payload, cause, options)
 
-    def emit(self, event: Event[P], payload: P, cause: Message, key: str | None) -> Outgoing:
+    def emit(self, event: Event[P], payload: P, cause: Message, options: Sending) -> Outgoing:
         """The message of a declared event."""
         self._declared(event.address, self._emits, "emits")
-        return self._outbound.emit(event, payload, cause, key)
+        return self._outbound.emit(event, payload, cause, options)
 
     def log(self, message: Message) -> FilteringBoundLogger:
         """A logger that knows service, handler and correlation."""

@@ -1,113 +1,178 @@
-"""Retries inside the app, then the dead-letter topic: what is done with a message that could not be handled.
+"""Retries inside the app, then parking, then the dead-letter topic: what is done with a message that fails.
 
 Dapr holds up a whole topic for one message that is to be retried, and acknowledges or loses it on most brokers unless
-told otherwise. So a failing handler is tried again here, within bounds, and what still fails is published to the
-dead-letter topic by us: only then is the message acknowledged.
+told otherwise. So a failing handler is tried again here, within bounds; a message that has to wait longer is parked in
+the service's own store; and what still fails is published to the dead-letter topic by us. Only then is it acknowledged.
 """
 
 from __future__ import annotations
 
 import random
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import Any
 
 from msgspec.structs import replace
 
 from pillion.context import Context, Scope
 from pillion.errors import BridgeError
-from pillion.flow import Handle
 from pillion.message import Message
 from pillion.outcome import Ack, DeadLetter, Drop, Outcome, Retry
+from pillion.pipeline.leaving import Again
+from pillion.pipeline.parking import Parking
 from pillion.pipeline.steps import Plan, Step
 from pillion.ports.bridge import Outgoing
-from pillion.resilience.deadletter import dead_letter
+from pillion.resilience.deadletter import dead_letter, sealed
+from pillion.resilience.pause import Gate
+from pillion.resilience.shelf import Taken
+from pillion.service.subscription import Subscription
 
-# Dapr gives up on an answer after 60 s (the profiles' inbound timeout); waiting in the app stays well below.
-LONGEST_WAIT = 20.0
-# Messages that wait longer than that are with the bridge; so many of them are remembered.
-_MOST_REMEMBERED = 10_000
+# What is taken from the shelf while its subscription pauses is taken again after this time, at least. Seconds.
+_NOT_YET = 0.5
+PAUSED = "its subscription pauses"
 
 
-def settle(plan: Plan, scope: Scope, step: Step, retry: Retry, dead_letter_topic: str | None) -> Handle:
-    """The handle of an event or a send: attempts, waits between them, and the end of those that fail."""
-    retried = _Attempts(plan, scope, step, retry)
-    end = _End(plan, dead_letter_topic)
+class Settling:
+    """Handles the messages of an event or of sends: attempts, waits between them, and the end of those that fail.
 
-    async def handle(message: Message) -> Outcome:
-        if retried.later:
-            message, early = await retried.resume(message)
-            if early is not None:
-                return early
-        outcome = await step(Context(scope, message))
+    Args:
+        plan: the handler's.
+        scope: what the handler may reach.
+        step: its compiled stages.
+        dead_letter_topic: where messages go that cannot be handled; None drops them.
+        key: ordering key of a message; messages of one key are handled in their order.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        scope: Scope,
+        step: Step,
+        *,
+        dead_letter_topic: str | None,
+        key: Callable[[Message], str | None] | None = None,
+    ) -> None:
+        self._gate = gate = _gate(plan)
+        self._clock = plan.facilities.clock
+        self._longest_wait = plan.facilities.longest_wait
+        self._scope = scope
+        self._step = step if gate is None else _gated(plan, step, gate)
+        self._key = key
+        self._end = _End(plan, dead_letter_topic)
+        self._attempts = _Attempts(plan, scope, self._step, gate)
+        self._parking = Parking(plan, key)
+
+    async def handle(self, message: Message) -> Outcome:
+        """Handle a message as the bridge brings it."""
+        began = self._clock.now()
+        if self._gate is not None and self._gate.paused and not await self._gate.enter(self._longest_wait):
+            return await self._parking.hold(message, self._gate.until, PAUSED)
+        if self._key is not None and self._parking.behind(message):
+            if self._gate is not None:
+                self._gate.left()
+            return await self._parking.hold(message, 0.0, "an earlier message of its key waits")
+        outcome = await self._step(Context(self._scope, message))
         if type(outcome) is Ack:
             return outcome
         if isinstance(outcome, Retry):
-            message, outcome = await retried.run(message, outcome)
-        return await end.of(message, outcome)
+            message, outcome, wait = await self._attempts.run(message, outcome, began)
+            if isinstance(outcome, Again):
+                return await self._parking.hold(message, self._clock.now() + wait, outcome.reason)
+            if isinstance(outcome, Retry):
+                outcome = await self._parking.later(message, outcome, wait)
+        return await self._end.of(message, outcome)
 
-    return handle
+    async def resume(self, taken: Taken) -> None:
+        """One more attempt for a message from the shelf."""
+        message = taken.message
+        if self._gate is not None and self._gate.paused and not await self._gate.enter(0.0):
+            due = max(self._gate.until, self._clock.now() + _NOT_YET)
+            return await self._parking.back(taken, message, due, PAUSED)
+        outcome = await self._step(Context(self._scope, message))
+        if isinstance(outcome, Retry):
+            outcome, wait = self._attempts.after(message, outcome)
+            if isinstance(outcome, Again):
+                return await self._parking.back(taken, message, self._clock.now() + wait, outcome.reason)
+            if isinstance(outcome, Retry):
+                return await self._parking.again(taken, message, wait, outcome.reason)
+        outcome = await self._end.of(message, outcome)
+        if isinstance(outcome, Retry):
+            return await self._parking.again(taken, message, self._longest_wait, outcome.reason)
+        return await self._parking.done(taken)
 
 
-class _Later(NamedTuple):
-    """A wait that is too long for the app: until when, and what the bridge was told."""
+def _gate(plan: Plan) -> Gate | None:
+    policy = plan.handler.pause if isinstance(plan.handler, Subscription) else None
+    return None if policy is None else Gate(policy, plan.facilities.clock)
 
-    due: float
-    outcome: Retry
+
+def _gated(plan: Plan, step: Step, gate: Gate) -> Step:
+    """Tell the gate how each attempt ended."""
+    log, address = plan.facilities.log, plan.handler.address
+
+    async def watched(context: Context[Any, Any]) -> Outcome:
+        try:
+            outcome = await step(context)
+        except BaseException:
+            gate.left()
+            raise
+        if isinstance(outcome, Again):
+            gate.left()
+        elif not isinstance(outcome, Retry):
+            if gate.passed():
+                log.info("subscription goes on", handler=address)
+        elif gate.failed():
+            seconds = round(gate.until - plan.facilities.clock.now(), 3)
+            log.error("subscription pauses: all attempts fail", handler=address, seconds=seconds, reason=outcome.reason)
+        return outcome
+
+    return watched
 
 
 class _Attempts:
     """Tries again until it works, the attempts are used up, or the waiting grows too long."""
 
-    def __init__(self, plan: Plan, scope: Scope, step: Step, retry: Retry) -> None:
+    def __init__(self, plan: Plan, scope: Scope, step: Step, gate: Gate | None) -> None:
         self._address = plan.handler.address
         self._log = plan.facilities.log
         self._clock = plan.facilities.clock
         self._scope = scope
         self._step = step
-        self._retry = retry
-        self.later: dict[str, _Later] = {}
+        self._retries = plan.retries
+        self._gate = gate
+        self._longest_wait = plan.facilities.longest_wait
 
-    async def resume(self, message: Message) -> tuple[Message, Retry | None]:
-        """Go on with a message whose wait was too long for the app; a bridge may bring it back too early."""
-        found = self.later.get(message.id)
-        if found is None:
-            return message, None
-        left = found.due - self._clock.now()
-        await self._clock.sleep(min(max(left, 0.0), LONGEST_WAIT))
-        if left > LONGEST_WAIT:
-            return message, found.outcome
-        self.later.pop(message.id, None)
-        return replace(message, attempt=found.outcome.next_attempt), None
+    async def run(self, message: Message, outcome: Outcome, began: float) -> tuple[Message, Outcome, float]:
+        """The message as it was last tried, what that came to, and, for a ``Retry``, in how many seconds it is due.
 
-    async def run(self, message: Message, outcome: Outcome) -> tuple[Message, Outcome]:
-        waited = 0.0
+        Attempts that take long count as waiting does: no attempt begins later than that after the first, so that the
+        last one is over before a sidecar gives up.
+        """
+        until = began + self._longest_wait
         while isinstance(outcome, Retry):
-            attempt = message.attempt or 1
-            if attempt >= self._retry.attempts:
-                return message, _exhausted(outcome, attempt)
-            message = replace(message, attempt=attempt + 1)
-            wait = self._wait(outcome, attempt)
-            if waited + wait > LONGEST_WAIT:
-                return message, self._postpone(message, _later(outcome, wait, attempt + 1), wait)
+            outcome, wait = self.after(message, outcome)
+            if not isinstance(outcome, Retry) or isinstance(outcome, Again) or self._clock.now() + wait > until:
+                return message, outcome, wait
+            message = replace(message, attempt=(message.attempt or 1) + 1)
             self._log.warning(
-                "trying again", handler=self._address, message_id=message.id, attempt=attempt + 1,
+                "trying again", handler=self._address, message_id=message.id, attempt=message.attempt,
                 wait_seconds=round(wait, 3), reason=outcome.reason,
             )  # fmt: skip
             await self._clock.sleep(wait)
-            waited += wait
+            if self._gate is not None and self._gate.paused and not await self._gate.enter(until - self._clock.now()):
+                return message, Again(PAUSED), self._gate.until - self._clock.now()
             outcome = await self._step(Context(self._scope, message))
-        return message, outcome
+        return message, outcome, 0.0
 
-    def _postpone(self, message: Message, outcome: Retry, wait: float) -> Retry:
-        if len(self.later) >= _MOST_REMEMBERED:
-            del self.later[next(iter(self.later))]
-        self.later[message.id] = _Later(self._clock.now() + wait, outcome)
-        return outcome
-
-    def _wait(self, asked: Retry, attempt: int) -> float:
-        if asked.after is not None:
-            return asked.after
-        wait = self._retry.backoff.wait(attempt)
-        return wait * (1 - self._retry.jitter * random.random())
+    def after(self, message: Message, outcome: Retry) -> tuple[Outcome, float]:
+        """What an attempt that failed comes to: another one in so many seconds, or the end."""
+        if isinstance(outcome, Again):
+            return outcome, outcome.after or 0.0
+        policy, attempt = self._retries.of(outcome.__cause__), message.attempt or 1
+        if policy is None or attempt >= policy.attempts:
+            return _exhausted(outcome, attempt), 0.0
+        if outcome.after is not None:
+            return outcome, outcome.after
+        return outcome, policy.backoff.wait(attempt) * (1 - policy.jitter * random.random())
 
 
 class _End:
@@ -132,7 +197,7 @@ class _End:
             return Drop(outcome.reason)
         letter = dead_letter(message, self._address, outcome.reason, outcome.__cause__)
         try:
-            await self._publish([Outgoing(self._topic, letter)])
+            await self._publish([Outgoing(self._topic, sealed(letter))])
         except BridgeError as error:
             # Acknowledging now would lose it, so the broker keeps it until the dead-letter topic takes it.
             self._log.error("dead letter could not be published", reason=str(error), handler=self._address)
@@ -152,12 +217,5 @@ class _End:
 
 def _exhausted(outcome: Retry, attempts: int) -> DeadLetter:
     verdict = DeadLetter(f"failed {attempts} times: {outcome.reason}" if outcome.reason else f"failed {attempts} times")
-    verdict.__cause__ = outcome.__cause__
-    return verdict
-
-
-def _later(outcome: Retry, wait: float, attempt: int) -> Retry:
-    verdict = Retry(outcome.reason, after=wait)
-    verdict.next_attempt = attempt
     verdict.__cause__ = outcome.__cause__
     return verdict

@@ -10,6 +10,8 @@ from pillion.context import Context
 from pillion.outcome import Outcome
 from pillion.pipeline.facilities import Facilities
 from pillion.pipeline.outbound import Outbound
+from pillion.pipeline.scope import Provisions
+from pillion.resilience.retries import Retries
 from pillion.service.subscription import Handler
 
 Step: TypeAlias = Callable[[Context[Any, Any]], Coroutine[Any, Any, Outcome]]
@@ -24,12 +26,16 @@ class Plan:
         facilities: of the host.
         outbound: sends as the handler's service.
         replies: a caller waits for the answer (a called command, not a sent one or an event).
+        provisions: what the runtime opened for the service; complete once it is started.
+        retries: how often and how fast what fails is tried again.
     """
 
     handler: Handler
     facilities: Facilities
     outbound: Outbound
     replies: bool
+    provisions: Provisions
+    retries: Retries
 
 
 # A stage wraps the next step; one that the handler does not need returns it as it is.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple, Protocol
@@ -37,6 +37,12 @@ class Route:
         concurrency: how many messages are handled at once, at most.
         slow: has a subscription of its own, so that it holds up nobody else.
         rule: CEL expression for Dapr's routing, equal to the filter in ``handle``; None when there is none.
+        key: messages for which it gives the same text are handled one after another, in the order they came; None, or
+            an answer of None, is no order.
+        durable: a command that must not be lost even when its caller has gone: it is answered to the broker in a way
+            that nothing but this process can have said.
+        timeout: seconds one attempt may take; None is unlimited.
+        needs: state component that must be there and keep ETags; without it the route is left out.
     """
 
     kind: Kind
@@ -52,14 +58,30 @@ class Route:
     concurrency: int = 100
     slow: bool = False
     rule: str | None = None
+    key: Callable[[Message], str | None] | None = None
+    durable: bool = False
+    timeout: float | None = None
+    needs: str | None = None
+
+    @property
+    def ordered(self) -> bool:
+        """Whether messages of one key are handled one after another."""
+        return self.key is not None
 
 
 class Outgoing(NamedTuple):
-    """A message and the topic it goes to."""
+    """A message and the topic it goes to.
+
+    Attributes:
+        topic, message: where it goes, and what.
+        component: pub/sub component of the topic.
+        due: seconds since 1970-01-01 UTC before which it must not leave; None lets it go at once. Bridges never see it.
+    """
 
     topic: str
     message: Message
     component: str = "pubsub"
+    due: float | None = None
 
 
 class Bridge(Protocol):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import NamedTuple, Protocol
+from collections.abc import Awaitable, Callable, Mapping
+from typing import NamedTuple, Protocol, TypeAlias
 
 JSON = "application/json"
+
+Gone: TypeAlias = Callable[[], Awaitable[None]]
 
 
 class Request(NamedTuple):
@@ -16,12 +18,14 @@ class Request(NamedTuple):
         path: percent-decoded, without the query.
         headers: names in lower case.
         body: whole.
+        gone: waits until whoever asked has gone without waiting for the answer; None when nobody can tell.
     """
 
     method: str
     path: str
     headers: Mapping[str, str]
     body: bytes
+    gone: Gone | None = None
 
 
 class Response(NamedTuple):

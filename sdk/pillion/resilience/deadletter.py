@@ -33,6 +33,20 @@ def dead_letter(message: Message, address: str, reason: str, cause: BaseExceptio
     )
 
 
+def sealed(letter: Message) -> Message:
+    """A dead letter as it travels: with an id of its own for each handler.
+
+    Two handlers can fail with one message, and a broker that drops what it has seen (JetStream, by the id) would take
+    their letters for one.
+    """
+    return replace(letter, id=f"{letter.id}/{letter.subscriber}")
+
+
+def opened(letter: Message) -> Message:
+    """A dead letter from its topic, with the message's id again."""
+    return replace(letter, id=letter.id.removesuffix(f"/{letter.subscriber}"))
+
+
 def malformed(body: bytes, topic: str, reason: str, address: str) -> Message:
     """A message around bytes that are no CloudEvent, so that they can be set aside unchanged."""
     return Message(

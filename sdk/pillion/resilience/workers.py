@@ -35,6 +35,11 @@ class Workers(Generic[J]):
         self._tasks: set[asyncio.Task[None]] = set()
         self._waking = False
 
+    @property
+    def waiting(self) -> int:
+        """How many jobs nobody has begun."""
+        return len(self.jobs)
+
     def put(self, job: J) -> None:
         """Add a job to the end of the queue."""
         self.jobs.append(job)
@@ -82,3 +87,58 @@ class Workers(Generic[J]):
             self._idle.append(woken)
             await woken
             self._waking = False
+
+
+class OrderedWorkers(Workers[J]):
+    """Workers that handle the jobs of one key one after another, in the order they were put.
+
+    Args:
+        handle, limit: as for ``Workers``.
+        key: of a job; jobs without one have no order.
+    """
+
+    def __init__(self, handle: Callable[[J], Awaitable[None]], limit: int, key: Callable[[J], str | None]) -> None:
+        super().__init__(self._in_turn, limit)
+        self._job = handle
+        self._key = key
+        # The jobs that wait for one of their key, by key; a key is here while one of its jobs is queued or in hand.
+        self._lines: dict[str, deque[J]] = {}
+
+    @property
+    def waiting(self) -> int:
+        """How many jobs nobody has begun."""
+        return len(self.jobs) + sum(map(len, self._lines.values()))
+
+    def put(self, job: J) -> None:
+        """Add a job to the end of its key's line."""
+        key = self._key(job)
+        if key is None:
+            super().put(job)
+        elif key in self._lines:
+            self._lines[key].append(job)
+        else:
+            self._lines[key] = deque()
+            super().put(job)
+
+    async def close(self) -> None:
+        """Cancel all workers, whatever they are doing."""
+        self._lines.clear()
+        await super().close()
+
+    async def _in_turn(self, job: J) -> None:
+        try:
+            await self._job(job)
+        finally:
+            self._next(self._key(job))
+
+    def _next(self, key: str | None) -> None:
+        line = self._lines.get(key) if key is not None else None
+        if line:
+            super().put(line.popleft())
+        elif key is not None:
+            self._lines.pop(key, None)
+
+
+def crew_of(handle: Callable[[J], Awaitable[None]], limit: int, key: Callable[[J], str | None] | None) -> Workers[J]:
+    """Workers for these jobs, ordered if they have a key."""
+    return Workers(handle, limit) if key is None else OrderedWorkers(handle, limit, key)

@@ -49,8 +49,8 @@ def assemble(
 def _embedded(
     services: list[Service[Any, Any]], settings: HostSettings, environ: Mapping[str, str], watch: Watch | None
 ) -> Host:
-    profile = settings.profile
-    stores = memory_stores() if profile is None else profile_stores(profile, settings.app, environ)
+    folders = settings.folders
+    stores = profile_stores(folders, settings.app, environ) if folders else memory_stores()
     bridge = MemoryBridge(MemoryBroker(capacity=settings.queue_capacity), watch=watch)
     configs = service_configs(services, settings.config_file)
     return Host(*services, bridge=bridge, stores=stores, settings=settings, configs=configs)

@@ -9,6 +9,7 @@ from typing import Any
 from pillion.bridges.dapr.bridge import DaprBridge, DaprOptions
 from pillion.ports.clock import SystemClock
 from pillion.ports.store import ConfigurationStore, SecretStore, StateStore
+from pillion.runtime.delivery import DeliveryCheck
 from pillion.runtime.environment import service_configs
 from pillion.runtime.host import Host, host_name
 from pillion.runtime.settings import HostSettings
@@ -38,16 +39,21 @@ def host_beside_sidecar(
         guards: replacements by guard name, for tests.
 
     Raises:
-        ConfigurationError: the environment is not valid, or packages are installed that break Dapr's.
+        ConfigurationError: the environment is not valid, or packages are installed that break Dapr's, or the
+            profile cannot be read. Starting the host raises it when the sidecar's settings can lose messages.
         DeclarationError: the services do not fit together.
     """
     refuse_conflict()
     sidecar = SidecarSettings.from_environment(environ)
     app = settings.app or sidecar.app_id or host_name(services)
     port = sidecar.app_port if settings.port is None else settings.port
-    settings = settings.model_copy(update={"app": app, "port": port or 0})
+    # Not random: the sidecar outlives a restarted app, and asks for subscriptions only once.
+    instance = settings.instance or f"{socket.gethostname()}-{port or 0}"
+    settings = settings.model_copy(update={"app": app, "port": port or 0, "instance": instance})
     channel = SidecarChannel(sidecar)
-    bridge = DaprBridge(channel, _options(settings, sidecar), SystemClock(), host_logger(app))
+    log = host_logger(app)
+    check = DeliveryCheck(settings.folders, settings.delivery_check, log, longest_wait=settings.longest_wait)
+    bridge = DaprBridge(channel, _options(settings, sidecar), SystemClock(), log, check.accept)
     return Host(
         *services,
         bridge=bridge,
@@ -81,10 +87,11 @@ def dapr_stores(channel: SidecarChannel, bridge: DaprBridge) -> Stores:
 def _options(settings: HostSettings, sidecar: SidecarSettings) -> DaprOptions:
     return DaprOptions(
         app=settings.app,
-        # Not random: the sidecar outlives a restarted app, and asks for subscriptions only once.
-        instance=f"{socket.gethostname()}-{settings.port}",
+        instance=settings.instance,
         commands=settings.commands,
         bulk_commands=settings.command_delivery == "bulk",
         apps=settings.apps,
         app_token=sidecar.app_token,
+        mqtt_url=None if settings.mqtt_url is None else settings.mqtt_url.get_secret_value(),
+        nats_url=None if settings.nats_url is None else settings.nats_url.get_secret_value(),
     )

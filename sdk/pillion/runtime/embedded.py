@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from pillion.errors import ConfigurationError
@@ -22,19 +22,19 @@ def memory_stores() -> Stores:
     return Stores(lambda _: MemoryStateStore(), EnvironmentSecretStore, MemoryConfigurationStore)
 
 
-def profile_stores(folder: Path, app: str, environ: Mapping[str, str]) -> Stores:
+def profile_stores(folders: Sequence[Path], app: str, environ: Mapping[str, str]) -> Stores:
     """The stores that a profile describes.
 
     Args:
-        folder: the profile.
+        folders: the profile.
         app: name of this process, which Dapr would call the app id.
         environ: for metadata taken from it.
 
     Raises:
         ConfigurationError: the profile cannot be read, or has a component that needs a sidecar.
     """
-    found = components(folder, environ)
-    _check(found.values(), folder)
+    found = components(folders, environ)
+    _check(found.values(), folders)
     return Stores(
         _named(found, lambda component: _STATE[component.type](component, app)),
         lambda: _SECRETS[found[SECRETS].type](found[SECRETS]) if SECRETS in found else None,
@@ -48,14 +48,15 @@ def _named(
     return lambda name: make(found[name]) if name in found else None
 
 
-def _check(found: Iterable[Component], folder: Path) -> None:
+def _check(found: Iterable[Component], folders: Sequence[Path]) -> None:
     known = {_PUBSUB, *_STATE, *_SECRETS, *_CONFIGURATION}
+    names = ", ".join(map(str, folders))
     families = ("pubsub.", "state.", "secretstores.", "configuration.")
     for component in found:
         if component.type.startswith(families) and component.type not in known:
             raise ConfigurationError(
                 f'component "{component.name}" ({component.file}) is of type {component.type}, which needs a sidecar: '
-                f"run beside one (pillion dev, or --bridge dapr), or choose a profile without servers than {folder}"
+                f"run beside one (pillion dev, or --bridge dapr), or choose a profile without servers than {names}"
             )
 
 

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any, Self, TypeVar
+from uuid import uuid4
 
 from pydantic import BaseModel
 
+from pillion.context import Sending
 from pillion.errors import DeclarationError, Unavailable
+from pillion.pipeline.claimcheck import ClaimingBridge
 from pillion.pipeline.facilities import Facilities
-from pillion.pipeline.inbound import routes
+from pillion.pipeline.inbound import compiled
 from pillion.pipeline.outbound import Cause, Outbound
+from pillion.pipeline.parking import Keeper, Resume
 from pillion.ports.bridge import Bridge
 from pillion.ports.channel import Channel
 from pillion.ports.clock import Clock, SystemClock
+from pillion.resilience.claims import Claims
 from pillion.resilience.deadlines import Deadlines
+from pillion.resilience.shelf import Shelf
+from pillion.runtime.claims import claims_store
 from pillion.runtime.provisions import ServiceProvisions
 from pillion.runtime.settings import HostSettings
 from pillion.runtime.stores import OpenStores, Stores
@@ -84,7 +92,9 @@ class Host:
         self.bridge = bridge
         provider = tracer_provider or Instrumented.provider
         self.tracer = None if provider is None else _tracer(provider)
-        self._wire = bridge if self.tracer is None else _traced(bridge, self.tracer)
+        self._claims = Claims(self.settings.claim_check_bytes, self.settings.claim_check_ttl)
+        wire = bridge if self._claims.limit is None else ClaimingBridge(bridge, self._claims)
+        self._wire = wire if self.tracer is None else _traced(wire, self.tracer)
         self.port: int | None = None
         self.channel = channel
         self._stores = stores if self.tracer is None else stores.traced(self.tracer)
@@ -95,6 +105,8 @@ class Host:
         self._stack = AsyncExitStack()
         self._outbound: Outbound | None = None
         self._accepting = False
+        self._keepers: list[Keeper] = []
+        self._boot = uuid4().hex
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -107,6 +119,11 @@ class Host:
     def running(self) -> bool:
         """Whether it is started and takes work."""
         return self._accepting
+
+    @property
+    def keepers(self) -> Sequence[Keeper]:
+        """Those who look after parked messages, one for each service with a state store."""
+        return self._keepers
 
     async def start(self) -> None:
         """Open stores and resources, then deliver messages.
@@ -134,7 +151,9 @@ class Host:
             return 0
         self._accepting = False
         try:
-            cut_off = await self.bridge.drain(self.settings.drain_seconds)
+            drains = [self.bridge.drain(self.settings.drain_seconds)]
+            drains += [keeper.drain(self.settings.drain_seconds) for keeper in self._keepers]
+            cut_off = sum(await asyncio.gather(*drains))
         finally:
             await self._stack.aclose()
         self._log.log(40 if cut_off else 20, "stopped", cut_off=cut_off)
@@ -147,6 +166,7 @@ class Host:
         *,
         timeout: float | None = None,
         key: str | None = None,
+        idempotency_key: str | None = None,
         cause: Cause = _NOBODY,
     ) -> Awaitable[O]:
         """Call a command from outside any service, as the gateway and the CLI do; see ``Context.call``.
@@ -154,17 +174,28 @@ class Host:
         Raises:
             Unavailable: the host is stopping.
         """
-        return self._open().call(command, payload, cause, timeout, key)
+        options = Sending(key, timeout, None, None, idempotency_key)
+        return self._open().call(command, payload, cause, options)
 
     async def send(
-        self, command: Command[I, Any], payload: I, *, key: str | None = None, cause: Cause = _NOBODY
+        self,
+        command: Command[I, Any],
+        payload: I,
+        *,
+        key: str | None = None,
+        ttl: float | None = None,
+        idempotency_key: str | None = None,
+        cause: Cause = _NOBODY,
     ) -> None:
         """Send a command without waiting for an answer; returns when the bridge has accepted it."""
-        await self._wire.publish([self._open().send(command, payload, cause, key)])
+        options = Sending(key, None, ttl, None, idempotency_key)
+        await self._wire.publish([self._open().send(command, payload, cause, options)])
 
-    async def emit(self, event: Event[P], payload: P, *, key: str | None = None, cause: Cause = _NOBODY) -> None:
+    async def emit(
+        self, event: Event[P], payload: P, *, key: str | None = None, ttl: float | None = None, cause: Cause = _NOBODY
+    ) -> None:
         """Publish an event; returns when the bridge has accepted it."""
-        await self._wire.publish([self._open().emit(event, payload, cause, key)])
+        await self._wire.publish([self._open().emit(event, payload, cause, Sending(key, None, ttl))])
 
     async def problems(self) -> Sequence[str]:
         """What keeps this host from being ready, one sentence each; empty when it is ready."""
@@ -174,17 +205,32 @@ class Host:
 
     async def _start(self) -> None:
         facilities = self._facilities()
-        provisions = [ServiceProvisions(service, self._config(service), self.app) for service in self.services]
-        self.bridge.bind([route for of in provisions for route in routes(of.service, of, facilities)])
+        provisions = [self._provisions(service) for service in self.services]
+        compiled_services = [compiled(of.service, of, facilities) for of in provisions]
+        self.bridge.bind([route for of in compiled_services for route in of.routes])
         # The port comes first: a sidecar waits for it, and probes want an answer while the rest is still starting.
         await self._listen()
         self._stack.push_async_callback(self.bridge.close)
         await self.bridge.start()
         stores = OpenStores(self._stores, self._stack)
+        self._claims.open(await claims_store(stores, self.settings, self.services))
         for of_service in provisions:
             await of_service.open(stores, self._stack)
         await self.bridge.open()
+        for of_service, found in zip(provisions, compiled_services, strict=True):
+            self._keep(of_service.shelf, found.parked, facilities)
         self._outbound = Outbound(facilities)
+
+    def _keep(self, shelf: Shelf | None, parked: Mapping[str, Resume], facilities: Facilities) -> None:
+        if shelf is not None:
+            keeper = Keeper(shelf, parked, facilities)
+            self._keepers.append(keeper)
+            self._stack.push_async_callback(keeper.close)
+            keeper.start()
+
+    def _provisions(self, service: Service[Any, Any]) -> ServiceProvisions:
+        owner = f"{self.settings.instance or self._boot}/{self._boot}"
+        return ServiceProvisions(service, self._config(service), self.app, self._clock, owner)
 
     async def _listen(self) -> None:
         port = self.settings.port
@@ -207,7 +253,10 @@ class Host:
         self._stack.callback(executor.shutdown, wait=False, cancel_futures=True)
         deadlines = Deadlines()
         self._stack.callback(deadlines.close)
-        return Facilities(self._wire, self._clock, deadlines, executor, self._log, self.app, self.tracer, self._guards)
+        return Facilities(
+            self._wire, self._clock, deadlines, executor, self._log, self.app, self.tracer, self._guards,
+            self.settings.longest_wait, claims=self._claims,
+        )  # fmt: skip
 
     def _config(self, service: Service[Any, Any]) -> Any:
         found = self._configs.get(service.group) or self._configs.get(service.name)

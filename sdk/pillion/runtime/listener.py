@@ -7,6 +7,7 @@ import contextlib
 import json
 import socket
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import uvicorn
@@ -112,7 +113,7 @@ class Listener:
         if self._channel is None:
             return _NOTHING_HERE
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        return await self._channel.handle(Request(scope["method"], path, headers, body))
+        return await self._channel.handle(Request(scope["method"], path, headers, body, partial(_gone, receive)))
 
     async def _ready(self) -> Response:
         problems = await self._problems()
@@ -133,6 +134,11 @@ class Listener:
             if size > self._max_body_bytes:
                 return None
         return b"".join(chunks)
+
+
+async def _gone(receive: Any) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 def bound_socket(host: str, port: int) -> socket.socket:

@@ -1,15 +1,14 @@
-"""Reads a profile, a folder of Dapr component YAML, for a host that has no sidecar."""
+"""Reads a profile, folders of Dapr component YAML, for a host that has no sidecar."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from pillion.errors import ConfigurationError
+from pillion.runtime.resources import Resource, read
 
 
 @dataclass(frozen=True)
@@ -32,20 +31,19 @@ class Component:
     file: Path
 
 
-def components(folder: Path, environ: Mapping[str, str]) -> dict[str, Component]:
+def components(folders: Sequence[Path], environ: Mapping[str, str]) -> dict[str, Component]:
     """The components of a profile by name.
 
     Args:
-        folder: the profile.
+        folders: the profile.
         environ: for metadata that is taken from it (``envRef``).
 
     Raises:
-        ConfigurationError: the folder or a file in it cannot be read, or two components have one name.
+        ConfigurationError: a folder or a file in it cannot be read, or two components have one name.
     """
-    if not folder.is_dir():
-        raise ConfigurationError(f"profile {folder}: no such folder; give --profile one with Dapr component YAML")
     found: dict[str, Component] = {}
-    for component in _components(folder, environ):
+    resources = [resource for resource in read(folders) if resource.kind == "Component"]
+    for component in (_component(resource, environ) for resource in resources):
         if component.name in found:
             first = found[component.name].file
             raise ConfigurationError(f'component "{component.name}" is in {first} and in {component.file}')
@@ -53,22 +51,8 @@ def components(folder: Path, environ: Mapping[str, str]) -> dict[str, Component]
     return found
 
 
-def _components(folder: Path, environ: Mapping[str, str]) -> Iterator[Component]:
-    for file in sorted([*folder.glob("*.yaml"), *folder.glob("*.yml")]):
-        for document in _documents(file):
-            if document.get("kind") == "Component":
-                yield _component(document, file, environ)
-
-
-def _documents(file: Path) -> list[dict[str, Any]]:
-    try:
-        found = list(yaml.safe_load_all(file.read_text(encoding="utf-8")))
-    except (OSError, yaml.YAMLError) as error:
-        raise ConfigurationError(f"{file} cannot be read: {error}") from None
-    return [document for document in found if isinstance(document, dict)]
-
-
-def _component(document: Mapping[str, Any], file: Path, environ: Mapping[str, str]) -> Component:
+def _component(resource: Resource, environ: Mapping[str, str]) -> Component:
+    document, file = resource.data, resource.file
     try:
         spec = document["spec"]
         metadata = {item["name"]: _value(item, environ) for item in spec.get("metadata") or ()}

@@ -8,9 +8,14 @@ from typing import TYPE_CHECKING, Any
 from pillion.configuration import Configuration
 from pillion.errors import ConfigurationError
 from pillion.message import Message
+from pillion.ports.clock import Clock
 from pillion.ports.store import StateStore
+from pillion.resilience.inbox import Inbox
+from pillion.resilience.letters import Letters
+from pillion.resilience.shelf import Shelf
 from pillion.runtime.stores import OpenStores
 from pillion.secrets import Secrets
+from pillion.service.catalog import handlers
 from pillion.service.service import Service, Setup
 from pillion.state import State
 from pillion.telemetry.logs import message_logger
@@ -19,21 +24,38 @@ if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
 
 
+# How long a handler without a time-out may have a parked message before another instance takes it. Seconds.
+_UNLIMITED = 600.0
+_GRACE = 30.0
+
+
 class ServiceProvisions:
     """Everything the runtime opened for one service; implements ``pillion.pipeline.scope.Provisions``."""
 
-    def __init__(self, service: Service[Any, Any], settings: Any, app: str) -> None:
+    def __init__(self, service: Service[Any, Any], settings: Any, app: str, clock: Clock, owner: str) -> None:
         self.service = service
         self._app = app
+        self._clock = clock
+        self._owner = owner
         self.settings = settings
         self.resources: Any = None
-        self._state: StateStore | None = None
+        self.store: StateStore | None = None
+        self.shelf: Shelf | None = None
+        self.letters: Letters | None = None
+        self._inboxes: dict[tuple[float, float], Inbox] = {}
         self._secrets: Secrets | None = None
         self._configuration: Configuration | None = None
 
     async def open(self, stores: OpenStores, stack: AsyncExitStack) -> None:
         """Get the service's stores and enter its ``resources`` lifespan; the stack leaves it."""
-        self._state = await stores.state(self.service.state_component)
+        self.store = await stores.state(self.service.state_component)
+        self._check_once()
+        if self.store is not None and self.store.capabilities.etags:
+            self.shelf = Shelf(
+                self.store, self.service.group, self._clock, lease=self._longest() + _GRACE, owner=self._owner
+            )
+            self.letters = Letters(self.store, self.service.group, self._clock)
+            stack.push_async_callback(self._close_inboxes)
         secrets, configuration = await stores.secrets(), await stores.configuration()
         self._secrets = None if secrets is None else Secrets(secrets)
         self._configuration = None if configuration is None else Configuration(configuration)
@@ -41,17 +63,27 @@ class ServiceProvisions:
             setup = Setup(self.settings, self.secrets, self._state_of)
             self.resources = await stack.enter_async_context(self.service.resources(setup))
 
-    def _state_of(self, tenant: str | None = None) -> State:
-        if self._state is None:
+    def inbox(self, window: float, lease: float) -> Inbox:
+        """The messages that were handled, remembered for ``window`` seconds; claims last ``lease`` seconds."""
+        found = self._inboxes.get((window, lease))
+        if found is None:
+            found = self._inboxes[window, lease] = Inbox(self._opened(), self._clock, window, lease, self._owner)
+        return found
+
+    def _opened(self) -> StateStore:
+        if self.store is None:
             raise ConfigurationError(
                 f'{self.service.group}: the profile has no state component "{self.service.state_component}"; '
                 "add a component of that name, or give the service state=..."
             )
-        return State(self._state, tenant=tenant)
+        return self.store
 
-    def state(self, message: Message) -> State:
-        """The service's state; its ``tenant()`` is the message's."""
-        return self._state_of(message.tenant_id)
+    def _state_of(self, tenant: str | None = None) -> State:
+        return State(self._opened(), tenant=tenant)
+
+    def state(self, message: Message, held: StateStore | None = None) -> State:
+        """The service's state, or what goes through ``held`` to it; its ``tenant()`` is the message's."""
+        return State(self._opened() if held is None else held, tenant=message.tenant_id)
 
     def secrets(self) -> Secrets:
         """The secret store."""
@@ -66,6 +98,18 @@ class ServiceProvisions:
                 f'{self.service.group}: the profile has no configuration store named "configuration"'
             )
         return self._configuration
+
+    def _check_once(self) -> None:
+        """Refuse a store that cannot do what handlers with ``once=`` need."""
+        if any(handler.once is not None for handler in handlers(self.service)):
+            Inbox.check(self._opened().capabilities, self.service.state_component)
+
+    def _longest(self) -> float:
+        return max((handler.timeout or _UNLIMITED for handler in handlers(self.service)), default=0.0)
+
+    async def _close_inboxes(self) -> None:
+        for inbox in self._inboxes.values():
+            await inbox.close()
 
     def log(self, message: Message, address: str) -> FilteringBoundLogger:
         """A logger that knows app, service, handler and correlation."""

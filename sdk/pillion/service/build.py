@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from datetime import timedelta
+from typing import Any, Literal
 
 from pillion.codec.payload import Payload
 from pillion.errors import DeclarationError
 from pillion.outcome import Retry
+from pillion.resilience.pause import Pause
 from pillion.service.command import Command
 from pillion.service.event import Event
 from pillion.service.filter import Filter
@@ -17,6 +19,8 @@ from pillion.service.signature import Signature, Unannotated, place, read
 from pillion.service.subscription import CommandHandler, Subscription
 
 DEFAULT_CONCURRENCY = 100
+# How long messages that were handled once are remembered.
+DEFAULT_WINDOW = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +32,8 @@ class Options:
     guards: Iterable[Guard | Check]
     timeout: float | None
     concurrency: int
+    retry: Retry | Sequence[Retry]
+    once: bool | timedelta
     transform_in: Callable[..., Any] | None
     transform_out: Callable[..., Any] | None
 
@@ -52,7 +58,8 @@ def subscription(
     address: str,
     *,
     where: Filter | None,
-    retry: Retry,
+    key: Literal["subject"] | Callable[[Any], str] | None,
+    pause: Pause | None,
     dead_letter: bool,
     broadcast: bool,
     slow: bool,
@@ -65,9 +72,16 @@ def subscription(
     fields = _common(function, address, event.payload, options)
     if fields["signature"].result not in (Unannotated, None, type(None)):
         raise DeclarationError(f"{place(function)}: a subscription answers nothing; annotate it -> None")
+    if key is not None and broadcast:
+        raise DeclarationError(f"{place(function)}: broadcast=True has no order; leave key= out")
+    if fields["once"] is not None and broadcast:
+        raise DeclarationError(
+            f"{place(function)}: once= is once for all instances, broadcast=True is for each; leave one of them out"
+        )
     return Subscription(
-        **fields, event=event, where=where, retry=retry, dead_letter=dead_letter, broadcast=broadcast, slow=slow
-    )
+        **fields, event=event, where=where, key=key, pause=pause,
+        dead_letter=dead_letter, broadcast=broadcast, slow=slow,
+    )  # fmt: skip
 
 
 def _common(function: Callable[..., Any], address: str, wire: Payload[Any], options: Options) -> dict[str, Any]:
@@ -91,7 +105,16 @@ def _common(function: Callable[..., Any], address: str, wire: Payload[Any], opti
         "handler_output": None,
         "timeout": options.timeout,
         "concurrency": options.concurrency,
+        "retries": (options.retry,) if isinstance(options.retry, Retry) else tuple(options.retry),
+        "once": _window(function, options.once),
     }
+
+
+def _window(function: Callable[..., Any], once: bool | timedelta) -> float | None:
+    window = (DEFAULT_WINDOW if once else None) if isinstance(once, bool) else once
+    if window is not None and window <= timedelta(0):
+        raise DeclarationError(f"{place(function)}: once={window} is no time to remember messages for")
+    return None if window is None else window.total_seconds()
 
 
 def _handler_input(

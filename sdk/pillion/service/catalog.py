@@ -11,6 +11,7 @@ from pydantic import TypeAdapter
 
 from pillion.codec.payload import Payload
 from pillion.errors import Failure
+from pillion.outcome import Retry
 from pillion.service.command import Command
 from pillion.service.contract import Contract
 from pillion.service.entries import (
@@ -21,6 +22,7 @@ from pillion.service.entries import (
     FailureEntry,
     HandlerEntry,
     Link,
+    RetryEntry,
     ServiceEntry,
     SubscriptionEntry,
     TypeEntry,
@@ -97,7 +99,7 @@ def _event(name: str, event: Event[Any]) -> EventEntry:
 
 
 def _subscription(name: str, subscription: Subscription) -> SubscriptionEntry:
-    event, backoff = subscription.event, subscription.retry.backoff
+    event = subscription.event
     return SubscriptionEntry(
         address=subscription.address,
         name=name,
@@ -108,11 +110,10 @@ def _subscription(name: str, subscription: Subscription) -> SubscriptionEntry:
         raw=event.raw,
         filtered=subscription.where is not None,
         rule=subscription.where.rule() if subscription.where is not None else None,
-        attempts=subscription.retry.attempts,
-        backoff=(backoff.first, backoff.last),
         dead_letter=subscription.dead_letter,
         broadcast=subscription.broadcast,
         slow=subscription.slow,
+        ordered=subscription.key is not None,
         handler=_handler(subscription),
     )
 
@@ -124,7 +125,14 @@ def _handler(handler: Handler) -> HandlerEntry:
         guards=tuple(guard.name for guard in handler.guards),
         timeout=handler.timeout,
         concurrency=handler.concurrency,
+        retries=tuple(_retry(policy) for policy in handler.retries or (Retry(),)),
+        once=handler.once,
     )
+
+
+def _retry(policy: Retry) -> RetryEntry:
+    on = tuple(class_.__name__ for class_ in policy.on)
+    return RetryEntry(on, policy.attempts, (policy.backoff.first, policy.backoff.last))
 
 
 def _failure(failure: type[Failure]) -> FailureEntry:

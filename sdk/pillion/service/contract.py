@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, cast
 
 from typing_extensions import TypeVar
@@ -105,6 +105,7 @@ class Contract:
         *,
         topic: str | None = None,
         component: str = "pubsub",
+        key: Callable[[P], str] | None = None,
         description: str = "",
         examples: Iterable[P] = (),
         deprecated: str = "",
@@ -116,6 +117,8 @@ class Contract:
             payload: type of its data.
             topic: where it is published; default the event's address, ``payments.v1.charged``.
             component: pub/sub component that carries it. Default ``pubsub``.
+            key: gives a payload's ordering key, for example ``lambda placed: placed.order_id``; subscriptions with
+                ``key="subject"`` handle the events of one key in their order.
             description: for documents.
             examples: payloads, for documents.
             deprecated: what to use instead; empty when it is current.
@@ -127,7 +130,7 @@ class Contract:
         address = f"{self.group}.{name}"
         declared = Event(
             address, payload, topic_name(topic or address), address, component, False,
-            description, tuple(examples), deprecated,
+            description, tuple(examples), deprecated, key,
         )  # fmt: skip
         self.events[name] = declared
         return declared

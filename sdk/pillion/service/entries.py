@@ -40,6 +40,21 @@ class ExposeEntry:
 
 
 @dataclass(frozen=True)
+class RetryEntry:
+    """One retry policy.
+
+    Attributes:
+        on: names of the exceptions it is for; empty for all others.
+        attempts: how many in all.
+        backoff: the range of seconds between them.
+    """
+
+    on: tuple[str, ...]
+    attempts: int
+    backoff: tuple[float, float]
+
+
+@dataclass(frozen=True)
 class HandlerEntry:
     """What a handler does besides its work.
 
@@ -48,6 +63,8 @@ class HandlerEntry:
         guards: names of its checks, in order.
         timeout: seconds it may take; None is unlimited.
         concurrency: how many run at once, at most, in one process.
+        retries: how it is tried again, the first policy that fits.
+        once: seconds for which handled messages are remembered, so that none has effects twice; None: not.
     """
 
     calls: tuple[str, ...]
@@ -55,6 +72,8 @@ class HandlerEntry:
     guards: tuple[str, ...]
     timeout: float | None
     concurrency: int
+    retries: tuple[RetryEntry, ...]
+    once: float | None
 
 
 @dataclass(frozen=True)
@@ -107,7 +126,7 @@ class SubscriptionEntry:
         event: address of what it reacts to; a topic for foreign events.
         filtered: it wants only some of the events.
         rule: which ones, in Dapr's routing language; None when that cannot say it.
-        attempts, backoff: how often a failing handler is tried, and the range of seconds between.
+        ordered: events of one key are handled one after another.
     """
 
     address: str
@@ -119,11 +138,10 @@ class SubscriptionEntry:
     raw: bool
     filtered: bool
     rule: str | None
-    attempts: int
-    backoff: tuple[float, float]
     dead_letter: bool
     broadcast: bool
     slow: bool
+    ordered: bool
     handler: HandlerEntry
 
 

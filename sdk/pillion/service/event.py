@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Generic, TypeVar
@@ -24,6 +25,7 @@ class Event(Generic[P]):
         component: pub/sub component of the topic.
         raw: published as a bare payload, without a CloudEvent around it (foreign events only).
         description, examples, deprecated: for documents; ``deprecated`` says what to use instead.
+        key: gives a payload's ordering key, the CloudEvents subject; None leaves it to ``key=`` of ``emit``.
     """
 
     address: str
@@ -35,6 +37,7 @@ class Event(Generic[P]):
     description: str = ""
     examples: tuple[Any, ...] = ()
     deprecated: str = ""
+    key: Callable[[P], str] | None = None
 
     @cached_property
     def payload(self) -> Payload[P]:

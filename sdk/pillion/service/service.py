@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, TypeAlias, cast, overload
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, cast, overload
 
 from pydantic import BaseModel
 from typing_extensions import TypeVar
@@ -13,6 +14,8 @@ from typing_extensions import TypeVar
 from pillion.context import Context
 from pillion.errors import DeclarationError, Failure
 from pillion.outcome import Retry
+from pillion.resilience.breaker import Breaker
+from pillion.resilience.pause import Pause
 from pillion.service.build import DEFAULT_CONCURRENCY, Options, command_handler, subscription
 from pillion.service.command import Command
 from pillion.service.contract import Contract
@@ -74,6 +77,7 @@ class Service(Generic[S, R]):
         resources: an async context manager factory; what it yields is ``ctx.resources``. Entered at start, left at
             stop.
         state: state component; default ``<name>-state``.
+        breaker: stops calling a command that fails again and again for a while; None calls always.
         description: for documents, when ``contract`` is a name.
 
     Raises:
@@ -88,6 +92,7 @@ class Service(Generic[S, R]):
         resources: Lifespan[S, R] | None = None,
         version: int = 1,
         state: str = "",
+        breaker: Breaker | None = None,
         description: str = "",
     ) -> None:
         if isinstance(contract, str):
@@ -99,6 +104,7 @@ class Service(Generic[S, R]):
         self.contract = contract
         self.config = config
         self.resources = resources
+        self.breaker = breaker
         self.state_component = state or f"{contract.name}-state"
         self.handlers: dict[str, CommandHandler] = {}
         self.subscriptions: dict[str, Subscription] = {}
@@ -142,6 +148,8 @@ class Service(Generic[S, R]):
         raises: Iterable[type[Failure]] = ...,
         timeout: float = ...,
         concurrency: int = ...,
+        retry: Retry | Sequence[Retry] = ...,
+        once: bool | timedelta = ...,
         emits_result: Event[Any] | None = ...,
         announced: bool = ...,
         expose: Expose | None = ...,
@@ -162,6 +170,8 @@ class Service(Generic[S, R]):
         raises: Iterable[type[Failure]] = (),
         timeout: float = 30.0,
         concurrency: int = DEFAULT_CONCURRENCY,
+        retry: Retry | Sequence[Retry] = (),
+        once: bool | timedelta = False,
         emits_result: Event[Any] | None = None,
         announced: bool = False,
         expose: Expose | None = None,
@@ -188,7 +198,9 @@ class Service(Generic[S, R]):
                 emits_result=emits_result, announced=announced, expose=expose, examples=examples,
                 description=description or (function.__doc__ or "").strip(), deprecated=deprecated,
             )  # fmt: skip
-            self.handles(declared, calls=calls, emits=emits, guards=guards, concurrency=concurrency)(function)
+            self.handles(
+                declared, calls=calls, emits=emits, guards=guards, concurrency=concurrency, retry=retry, once=once
+            )(function)
             return declared
 
         return declare if function is None else declare(function)
@@ -203,6 +215,8 @@ class Service(Generic[S, R]):
         guards: Iterable[Guard | Check] = ...,
         timeout: float | None = ...,
         concurrency: int = ...,
+        retry: Retry | Sequence[Retry] = ...,
+        once: bool | timedelta = ...,
     ) -> Handles[I, O, S, R]: ...
     @overload
     def handles(
@@ -214,6 +228,8 @@ class Service(Generic[S, R]):
         guards: Iterable[Guard | Check] = ...,
         timeout: float | None = ...,
         concurrency: int = ...,
+        retry: Retry | Sequence[Retry] = ...,
+        once: bool | timedelta = ...,
         transform_in: Callable[[I], J],
         transform_out: Callable[[Q], O],
     ) -> Handles[J, Q, S, R]: ...
@@ -227,6 +243,8 @@ class Service(Generic[S, R]):
         guards: Iterable[Guard | Check] = ...,
         timeout: float | None = ...,
         concurrency: int = ...,
+        retry: Retry | Sequence[Retry] = ...,
+        once: bool | timedelta = ...,
         transform_in: Callable[[I], J],
     ) -> Handles[J, O, S, R]: ...
     @overload
@@ -239,6 +257,8 @@ class Service(Generic[S, R]):
         guards: Iterable[Guard | Check] = ...,
         timeout: float | None = ...,
         concurrency: int = ...,
+        retry: Retry | Sequence[Retry] = ...,
+        once: bool | timedelta = ...,
         transform_out: Callable[[Q], O],
     ) -> Handles[I, Q, S, R]: ...
 
@@ -251,6 +271,8 @@ class Service(Generic[S, R]):
         guards: Iterable[Guard | Check] = (),
         timeout: float | None = None,
         concurrency: int = DEFAULT_CONCURRENCY,
+        retry: Retry | Sequence[Retry] = (),
+        once: bool | timedelta = False,
         transform_in: Callable[..., Any] | None = None,
         transform_out: Callable[..., Any] | None = None,
     ) -> Any:
@@ -263,6 +285,11 @@ class Service(Generic[S, R]):
             guards: checks before and after it, in this order.
             timeout: seconds the handler may take; default the command's.
             concurrency: how many run at once, at most, in one process. Default 100.
+            retry: how often and how fast a sent command is tried again, one policy or several for different
+                exceptions; a called one is its caller's to repeat. Default ``Retry()``: 5 attempts.
+            once: what the handler does to ``ctx.state`` and what it sends and emits happens together, and once for
+                each idempotency key (without one, each message); a repeated command gets the first answer again. Kept
+                for a day, or for the given time. The state store must have ETags and transactions.
             transform_in: makes what the handler takes of the request on the wire; its annotations are the schemas.
             transform_out: makes the answer on the wire of what the handler gives.
 
@@ -270,7 +297,7 @@ class Service(Generic[S, R]):
             DeclarationError: the command is another service's or is handled already, or the function's annotations
                 do not match.
         """
-        options = Options(calls, emits, guards, timeout, concurrency, transform_in, transform_out)
+        options = Options(calls, emits, guards, timeout, concurrency, retry, once, transform_in, transform_out)
 
         def handle(function: Callable[..., Any]) -> Callable[..., Any]:
             if self.contract.commands.get(command.name) is not command:
@@ -293,12 +320,15 @@ class Service(Generic[S, R]):
         calls: Iterable[Command[Any, Any]] = ...,
         emits: Iterable[Event[Any]] = ...,
         guards: Iterable[Guard | Check] = ...,
-        retry: Retry = ...,
+        retry: Retry | Sequence[Retry] = ...,
         dead_letter: bool = ...,
         broadcast: bool = ...,
         timeout: float | None = ...,
         concurrency: int = ...,
         slow: bool = ...,
+        once: bool | timedelta = ...,
+        key: Literal["subject"] | Callable[[P], str] | None = ...,
+        pause: Pause | None = ...,
     ) -> Handles[P, None, S, R]: ...
     @overload
     def on(
@@ -310,12 +340,15 @@ class Service(Generic[S, R]):
         calls: Iterable[Command[Any, Any]] = ...,
         emits: Iterable[Event[Any]] = ...,
         guards: Iterable[Guard | Check] = ...,
-        retry: Retry = ...,
+        retry: Retry | Sequence[Retry] = ...,
         dead_letter: bool = ...,
         broadcast: bool = ...,
         timeout: float | None = ...,
         concurrency: int = ...,
         slow: bool = ...,
+        once: bool | timedelta = ...,
+        key: Literal["subject"] | Callable[[P], str] | None = ...,
+        pause: Pause | None = ...,
         transform_in: Callable[[P], J],
     ) -> Handles[J, None, S, R]: ...
 
@@ -328,12 +361,15 @@ class Service(Generic[S, R]):
         calls: Iterable[Command[Any, Any]] = (),
         emits: Iterable[Event[Any]] = (),
         guards: Iterable[Guard | Check] = (),
-        retry: Retry | None = None,
+        retry: Retry | Sequence[Retry] = (),
         dead_letter: bool = True,
         broadcast: bool = False,
         timeout: float | None = 30.0,
         concurrency: int = DEFAULT_CONCURRENCY,
         slow: bool = False,
+        once: bool | timedelta = False,
+        key: Literal["subject"] | Callable[[Any], str] | None = None,
+        pause: Pause | None = None,
         transform_in: Callable[..., Any] | None = None,
     ) -> Any:
         """React to an event with the decorated function.
@@ -343,23 +379,30 @@ class Service(Generic[S, R]):
             name: of the subscription, unique in the service; default the function's name.
             where: only events whose attributes match, see ``exact``, ``prefix``, ``suffix`` and ``matching``.
             calls, emits, guards, concurrency, transform_in: as for ``handles``.
-            retry: how often and how fast a failing handler is tried again. Default ``Retry()``: 5 attempts.
+            retry: how often and how fast a failing handler is tried again, one policy or several for different
+                exceptions. Default ``Retry()``: 5 attempts.
             dead_letter: set aside what cannot be handled (default); False logs and drops it.
             broadcast: every instance gets each event, instead of one instance of the service.
             timeout: seconds one attempt may take. Default 30; None is unlimited.
             slow: takes long by nature; gets a subscription of its own and holds up nobody else.
+            once: what the handler does to ``ctx.state`` and what it sends and emits happens together, and once for
+                each event (by source and id). Events are remembered for a day, or for the given time. The state store
+                must have ETags and transactions.
+            key: handle events of one key one after another, in their order: ``"subject"`` for what ``key=`` of the
+                event or of ``emit`` said, or a function of the payload. The profile's broker must keep that order.
+            pause: stop taking events for a while when every one of them fails, instead of setting them all aside.
 
         Raises:
             DeclarationError: the name is taken, or the function's annotations do not match the event.
         """
-        options = Options(calls, emits, guards, timeout, concurrency, transform_in, None)
+        options = Options(calls, emits, guards, timeout, concurrency, retry, once, transform_in, None)
 
         def react(function: Callable[..., Any]) -> Callable[..., Any]:
             chosen = name or function.__name__
             if chosen in self.subscriptions or chosen in self.contract.commands:
                 raise DeclarationError(f'{place(function)}: {self.group} has a handler "{chosen}" already; give name=')
             self.subscriptions[chosen] = subscription(
-                event, function, options, f"{self.group}.{chosen}", where=where, retry=retry or Retry(),
+                event, function, options, f"{self.group}.{chosen}", where=where, key=key, pause=pause,
                 dead_letter=dead_letter, broadcast=broadcast, slow=slow,
             )  # fmt: skip
             return function

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from pillion.codec.payload import Payload
 from pillion.outcome import Retry
+from pillion.resilience.pause import Pause
 from pillion.service.command import Command
 from pillion.service.event import Event
 from pillion.service.filter import Filter
@@ -33,6 +34,8 @@ class Handler:
         handler_output: validates the handler's answer before ``transform_out``, or None.
         timeout: seconds the handler may take; None is unlimited.
         concurrency: how many run at once, at most, in one process.
+        retries: how often and how fast it is tried again, the first policy that fits; empty is ``Retry()``.
+        once: seconds for which messages that were handled are remembered, so that none has effects twice; None: not.
     """
 
     address: str
@@ -48,6 +51,8 @@ class Handler:
     handler_output: Payload[Any] | None
     timeout: float | None
     concurrency: int
+    retries: tuple[Retry, ...]
+    once: float | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +73,8 @@ class Subscription(Handler):
     Attributes:
         event: what it reacts to.
         where: which of the events, or None for all.
-        retry: how often and how fast a failing handler is tried again.
+        key: gives the ordering key: the CloudEvents subject, or a function of the payload; None is no order.
+        pause: when and how long to stop taking events because all fail; None never does.
         dead_letter: set aside what cannot be handled; False logs and drops it.
         broadcast: every instance gets each event, instead of one instance of the service.
         slow: takes long by nature, so it gets a subscription of its own and holds up nobody else.
@@ -76,7 +82,8 @@ class Subscription(Handler):
 
     event: Event[Any]
     where: Filter | None
-    retry: Retry
+    key: Literal["subject"] | Callable[[Any], str] | None
+    pause: Pause | None
     dead_letter: bool
     broadcast: bool
     slow: bool

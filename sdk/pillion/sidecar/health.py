@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 
 import msgspec
 
@@ -62,6 +62,16 @@ class ActiveSubscription(msgspec.Struct, frozen=True):
     type: str = ""
 
 
+class LoadedResiliency(msgspec.Struct, frozen=True):
+    """A Resiliency that the sidecar has loaded.
+
+    Attributes:
+        name: as in its YAML.
+    """
+
+    name: str
+
+
 class SidecarMetadata(msgspec.Struct, frozen=True):
     """What the sidecar says about itself.
 
@@ -70,16 +80,24 @@ class SidecarMetadata(msgspec.Struct, frozen=True):
         runtime_version: of Dapr.
         components: those it has loaded.
         subscriptions: those it serves.
+        resiliencies: those it has loaded; Dapr 1.17 does not say.
+        extended: what others have noted about it, and its own version.
     """
 
     id: str = ""
     runtime_version: str = msgspec.field(default="", name="runtimeVersion")
     components: tuple[Component, ...] = ()
     subscriptions: tuple[ActiveSubscription, ...] = ()
+    resiliencies: tuple[LoadedResiliency, ...] = ()
+    extended: Mapping[str, str] = {}
 
     def component(self, name: str) -> Component | None:
         """The component of that name, if it is loaded."""
         return next((component for component in self.components if component.name == name), None)
+
+    def of_types(self, types: Collection[str]) -> frozenset[str]:
+        """The names of the loaded components of these types."""
+        return frozenset(component.name for component in self.components if component.type in types)
 
 
 async def metadata(channel: SidecarChannel) -> SidecarMetadata:

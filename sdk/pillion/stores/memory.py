@@ -37,8 +37,7 @@ class MemoryStateStore:
         """Nothing to do."""
 
     async def close(self) -> None:
-        """Forget everything."""
-        self._entries.clear()
+        """Nothing to do: what it keeps is there for the next host that is given it, for as long as somebody has it."""
 
     async def get(self, keys: Sequence[str]) -> dict[str, StateItem]:
         """What is there under these keys."""

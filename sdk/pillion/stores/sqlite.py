@@ -13,8 +13,9 @@ import uuid
 from base64 import b64decode
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import count
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from pillion.errors import ConfigurationError, ConflictError, StoreError
 from pillion.ports.clock import Clock, SystemClock
@@ -25,6 +26,8 @@ T = TypeVar("T")
 _SWEEP_SECONDS = 60.0
 _BUSY_SECONDS = 5.0
 _KEYS_PER_QUERY = 500
+_LARGEST_BATCH = 256
+_STAMPS = 1000
 
 _CREATE = """CREATE TABLE IF NOT EXISTS {table} (
     key TEXT NOT NULL PRIMARY KEY,
@@ -42,12 +45,37 @@ _REPLACE = (
     "INSERT OR REPLACE INTO {table} (key, value, is_binary, etag, update_time, expiration_time) "
     "VALUES (?, ?, 0, ?, ?, ?)"
 )
+# Where a value is that has not expired, nothing is changed.
+_INSERT = (
+    "INSERT INTO {table} (key, value, is_binary, etag, update_time, expiration_time) VALUES (?1, ?2, 0, ?3, ?4, ?5) "
+    "ON CONFLICT (key) DO UPDATE SET value = ?2, is_binary = 0, etag = ?3, update_time = ?4, expiration_time = ?5 "
+    "WHERE expiration_time IS NOT NULL AND expiration_time <= ?4"
+)
 _DELETE = "DELETE FROM {table} WHERE key = ?"
 _SWEEP = "DELETE FROM {table} WHERE expiration_time IS NOT NULL AND expiration_time <= ?"
 
 
+class _Job(NamedTuple):
+    """Changes that somebody waits for, and the keys that did not fit."""
+
+    changes: Sequence[Change]
+    all_or_none: bool
+    conflicts: asyncio.Future[list[str]]
+
+    def settle(self, outcome: list[str] | Exception) -> None:
+        if self.conflicts.done():
+            return
+        if isinstance(outcome, Exception):
+            self.conflicts.set_exception(outcome)
+        else:
+            self.conflicts.set_result(outcome)
+
+
 class SQLiteStateStore:
     """Keeps state in a SQLite file. All its work is done in one thread of its own, never in the event loop.
+
+    Attributes:
+        path: the file.
 
     Args:
         path: the file; its folder is created.
@@ -61,13 +89,19 @@ class SQLiteStateStore:
     def __init__(self, path: str | Path, *, prefix: str = "", table: str = "state", clock: Clock | None = None) -> None:
         if not table.isidentifier():
             raise ConfigurationError(f"SQLite store {path}: {table!r} is no table name; use letters, digits and _")
-        self._path = Path(path)
+        self.path = Path(path)
         self._prefix = f"{prefix}||" if prefix else ""
         self._table = table
         self._clock = clock or SystemClock()
         self._thread: ThreadPoolExecutor | None = None
         self._database: sqlite3.Connection | None = None
         self._next_sweep = 0.0
+        self._jobs: list[_Job] = []
+        self._writer: asyncio.Task[None] | None = None
+        self._run_id = uuid.uuid4().hex
+        self._etags = count()
+        self._stamps: dict[int, str] = {}
+        self._statements: dict[str, str] = {}
 
     async def start(self) -> None:
         """Open the file and create the table if it is not there.
@@ -82,11 +116,13 @@ class SQLiteStateStore:
         except (OSError, sqlite3.Error) as error:
             await self.close()
             raise ConfigurationError(
-                f"SQLite store {self._path} cannot be opened: {error}; check the path and its permissions"
+                f"SQLite store {self.path} cannot be opened: {error}; check the path and its permissions"
             ) from error
 
     async def close(self) -> None:
         """Finish what is in hand and close the file. Safe to call twice."""
+        if self._writer is not None:
+            await self._writer
         thread, self._thread = self._thread, None
         if thread is not None:
             await asyncio.get_running_loop().run_in_executor(thread, self._shut)
@@ -107,7 +143,7 @@ class SQLiteStateStore:
             ConflictError: some did not fit what is there; the others are applied.
             StoreError: the file cannot be written; nothing was applied.
         """
-        await self._run(lambda: self._change(changes, all_or_none=False))
+        await self._queued(changes, all_or_none=False)
 
     async def transact(self, changes: Sequence[Change]) -> None:
         """Apply all changes or none.
@@ -116,23 +152,50 @@ class SQLiteStateStore:
             ConflictError: some did not fit what is there; nothing was written.
             StoreError: the file cannot be written; nothing was written.
         """
-        await self._run(lambda: self._change(changes, all_or_none=True))
+        await self._queued(changes, all_or_none=True)
+
+    async def _queued(self, changes: Sequence[Change], *, all_or_none: bool) -> None:
+        """Have it written in a transaction; what comes while one is under way shares the next, and its sync."""
+        if self._thread is None:
+            raise self._not_started()
+        loop = asyncio.get_running_loop()
+        job = _Job(changes, all_or_none, loop.create_future())
+        self._jobs.append(job)
+        if self._writer is None:
+            self._writer = loop.create_task(self._write_all())
+        if conflicts := await job.conflicts:
+            names = ", ".join(sorted(conflicts))
+            raise ConflictError(f"somebody else wrote first to {names}; read it again and repeat the change")
+
+    async def _write_all(self) -> None:
+        while self._jobs:
+            batch, self._jobs = self._jobs[:_LARGEST_BATCH], self._jobs[_LARGEST_BATCH:]
+            try:
+                outcomes: Sequence[list[str] | Exception] = await self._run(lambda jobs=batch: self._change(jobs))  # type: ignore[misc]
+            except Exception as error:  # noqa: BLE001 - whatever it is, those who wait for the write get it
+                outcomes = [error] * len(batch)
+            for job, outcome in zip(batch, outcomes, strict=True):
+                job.settle(outcome)
+        self._writer = None
 
     async def _run(self, work: Callable[[], T]) -> T:
         if self._thread is None:
-            raise StoreError(f"SQLite store {self._path} is not started, or closed; call start() first")
+            raise self._not_started()
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, work)
         except sqlite3.Error as error:
             if self._database is None:
                 raise
-            raise StoreError(f"SQLite store {self._path}: {error}; nothing was written") from error
+            raise StoreError(f"SQLite store {self.path}: {error}; nothing was written") from error
+
+    def _not_started(self) -> StoreError:
+        return StoreError(f"SQLite store {self.path} is not started, or closed; call start() first")
 
     # From here on: only in the store's own thread.
 
     def _open(self) -> None:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        database = sqlite3.connect(self._path, timeout=_BUSY_SECONDS, isolation_level=None)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        database = sqlite3.connect(self.path, timeout=_BUSY_SECONDS, isolation_level=None)
         try:
             database.execute("PRAGMA journal_mode = WAL")
             database.execute(_CREATE.format(table=self._table))
@@ -148,7 +211,7 @@ class SQLiteStateStore:
 
     def _execute(self, statement: str, *values: object) -> sqlite3.Cursor:
         if self._database is None:
-            raise StoreError(f"SQLite store {self._path} is not open; call start() first")
+            raise StoreError(f"SQLite store {self.path} is not open; call start() first")
         return self._database.execute(statement, values)
 
     def _read(self, keys: Sequence[str]) -> dict[str, StateItem]:
@@ -161,47 +224,95 @@ class SQLiteStateStore:
                 found[key[len(self._prefix) :]] = StateItem(data, etag)
         return found
 
-    def _change(self, changes: Sequence[Change], *, all_or_none: bool) -> None:
-        conflicts: list[str] = []
+    def _change(self, jobs: Sequence[_Job]) -> Sequence[list[str] | Exception]:
+        """What came of each job: the keys that did not fit. One that SQLite refuses does not spoil the others."""
+        try:
+            return self._commit(jobs)
+        except sqlite3.Error as error:
+            if len(jobs) == 1:
+                return [StoreError(f"SQLite store {self.path}: {error}; nothing was written")]
+            return [self._change([job])[0] for job in jobs]
+
+    def _commit(self, jobs: Sequence[_Job]) -> list[list[str] | Exception]:
         self._execute("BEGIN IMMEDIATE")
         try:
             self._sweep()
-            for change in changes:
-                if self._fits(change):
-                    self._apply(change)
-                else:
-                    conflicts.append(change.key)
-            self._execute("ROLLBACK" if conflicts and all_or_none else "COMMIT")
+            outcomes: list[list[str] | Exception] = [self._do(job) for job in jobs]
+            self._execute("COMMIT")
         except BaseException:
             if self._database is not None and self._database.in_transaction:
                 self._execute("ROLLBACK")
             raise
-        if conflicts:
-            names = ", ".join(sorted(conflicts))
-            raise ConflictError(f"somebody else wrote first to {names}; read it again and repeat the change")
+        return outcomes
+
+    def _do(self, job: _Job) -> list[str]:
+        """What did not fit; of a job that is all or none, nothing is applied then."""
+        new = [
+            change for change in job.changes if isinstance(change, Upsert) and change.first_write and not change.etag
+        ]
+        if len(new) == 1 and job.all_or_none:
+            return self._do_new(job, new[0])
+        conflicts = [change.key for change in job.changes if not self._fits(change)]
+        if not (conflicts and job.all_or_none):
+            for change in job.changes:
+                if change.key not in conflicts:
+                    self._apply(change)
+        return conflicts
+
+    def _do_new(self, job: _Job, new: Upsert) -> list[str]:
+        """The common case: one statement looks whether a key is free and takes it, before anything else is done."""
+        others = [change for change in job.changes if change is not new]
+        conflicts = [change.key for change in others if not self._fits(change)]
+        if not conflicts and not self._put(new, _INSERT):
+            conflicts.append(new.key)
+        if not conflicts:
+            for change in others:
+                self._apply(change)
+        return conflicts
 
     def _fits(self, change: Change) -> bool:
         if not change.conditional:
             return True
-        statement = _ETAG.format(table=self._table)
-        row = self._execute(statement, self._prefix + change.key, self._timestamp()).fetchone()
+        row = self._execute(self._sql(_ETAG), self._prefix + change.key, self._timestamp()).fetchone()
         return change.etag == (row[0] if row else None)
 
     def _apply(self, change: Change) -> None:
-        key = self._prefix + change.key
-        match change:
-            case Remove():
-                self._execute(_DELETE.format(table=self._table), key)
-            case Upsert():
-                expires = None if change.ttl is None else self._timestamp(math.ceil(change.ttl))
-                values = (key, change.value.decode(), str(uuid.uuid4()), self._timestamp(), expires)
-                self._execute(_REPLACE.format(table=self._table), *values)
+        if isinstance(change, Remove):
+            self._execute(self._sql(_DELETE), self._prefix + change.key)
+        else:
+            self._put(change, _REPLACE)
+
+    def _put(self, change: Upsert, statement: str) -> bool:
+        """Write a value; whether that changed anything."""
+        now = self._timestamp()
+        expires = None if change.ttl is None else self._timestamp(math.ceil(change.ttl))
+        values = (
+            self._prefix + change.key,
+            change.value.decode(),
+            f"{self._run_id}-{next(self._etags):x}",
+            now,
+            expires,
+        )
+        return self._execute(self._sql(statement), *values).rowcount > 0
 
     def _sweep(self) -> None:
         if self._clock.now() >= self._next_sweep:
             self._next_sweep = self._clock.now() + _SWEEP_SECONDS
-            self._execute(_SWEEP.format(table=self._table), self._timestamp())
+            self._execute(self._sql(_SWEEP), self._timestamp())
 
     def _timestamp(self, seconds_from_now: int = 0) -> str:
         """UTC in the form of SQLite's CURRENT_TIMESTAMP, which sorts like time."""
-        return time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(self._clock.now() + seconds_from_now))
+        moment = int(self._clock.now()) + seconds_from_now
+        found = self._stamps.get(moment)
+        if found is None:
+            if len(self._stamps) >= _STAMPS:
+                self._stamps.clear()
+            found = self._stamps[moment] = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(moment))
+        return found
+
+    def _sql(self, statement: str) -> str:
+        """The statement for this table."""
+        found = self._statements.get(statement)
+        if found is None:
+            found = self._statements[statement] = statement.format(table=self._table)
+        return found

@@ -15,6 +15,7 @@ from pillion.message import Message
 from pillion.pipeline.outbound import Cause
 from pillion.ports.bridge import Outgoing
 from pillion.ports.clock import Clock
+from pillion.ports.store import StateStore
 from pillion.runtime.host import Host
 from pillion.runtime.settings import HostSettings
 from pillion.runtime.stores import Stores
@@ -58,6 +59,8 @@ class Harness:
         principal: str | None = None,
         correlation: str | None = None,
         timeout: float | None = None,
+        key: str | None = None,
+        idempotency_key: str | None = None,
     ) -> O:
         """Call a command as an outside caller, and wait for its answer.
 
@@ -67,7 +70,9 @@ class Harness:
         """
         cause = Cause(correlation_id=correlation, tenant_id=tenant, principal_id=principal)
         try:
-            return await self.host.call(command, payload, timeout=timeout, cause=cause)
+            return await self.host.call(
+                command, payload, timeout=timeout, key=key, idempotency_key=idempotency_key, cause=cause
+            )
         except Failure as failure:
             self._parts.blame(failure)
             raise
@@ -80,10 +85,12 @@ class Harness:
         tenant: str | None = None,
         principal: str | None = None,
         correlation: str | None = None,
+        key: str | None = None,
+        idempotency_key: str | None = None,
     ) -> None:
         """Send a command without waiting for an answer."""
         cause = Cause(correlation_id=correlation, tenant_id=tenant, principal_id=principal)
-        await self.host.send(command, payload, cause=cause)
+        await self.host.send(command, payload, key=key, idempotency_key=idempotency_key, cause=cause)
 
     async def emit(
         self,
@@ -100,13 +107,15 @@ class Harness:
         await self.host.emit(event, payload, key=key, cause=cause)
 
     async def until_quiet(self, *, limit: float = 10.0) -> None:
-        """Wait until no message is queued or being handled. With a ``FakeClock``, waits between retries are skipped.
+        """Wait until no message is queued, being handled, or parked and due.
+
+        With a ``FakeClock``, waits between retries are skipped, and those of parked messages.
 
         Raises:
             TimeoutError: it takes longer than ``limit`` seconds.
             MissingDoubleError: a handler called what nothing in this test answers.
         """
-        await until_quiet(self._broker, self._parts.clock, limit)
+        await until_quiet(self._broker, self._parts.clock, limit, self.host.keepers)
         self._parts.blame(None)
 
     @property
@@ -143,15 +152,18 @@ class Parts:
     Args:
         clock: tells the time; only a fake one is kept.
         capture: keep every message.
+        stores: state stores by component name; others are made.
         unanswered: knows the commands that nothing answers.
     """
 
-    def __init__(self, clock: Clock | None, unanswered: Unanswered, *, capture: bool) -> None:
+    def __init__(
+        self, clock: Clock | None, unanswered: Unanswered, *, capture: bool, stores: Mapping[str, StateStore]
+    ) -> None:
         self.clock = clock if isinstance(clock, FakeClock) else None
         self._clock = clock
         self._messages: list[tuple[str, Message]] | None = [] if capture else None
         self._unanswered = unanswered
-        self._stores: dict[str, MemoryStateStore] = {}
+        self._stores: dict[str, StateStore] = dict(stores)
 
     @property
     def watch(self) -> Callable[[str, Message], None] | None:
@@ -165,7 +177,7 @@ class Parts:
             raise RuntimeError("no messages were captured; give the host capture=True")
         return self._messages
 
-    def store(self, component: str) -> MemoryStateStore:
+    def store(self, component: str) -> StateStore:
         """The state store of this name."""
         return self._stores.setdefault(component, MemoryStateStore(self._clock))
 
@@ -186,7 +198,7 @@ class HarnessBridge(MemoryBridge):
 
     async def publish(self, messages: Sequence[Outgoing]) -> None:
         """See ``Bridge.publish``."""
-        for topic, message, _ in messages:
+        for topic, message, *_ in messages:
             if topic.endswith(".sends"):
                 self._unanswered.check(message.type)
         await super().publish(messages)
@@ -205,6 +217,7 @@ async def hosted(
     config: Mapping[str, BaseModel | Mapping[str, Any]] | None = None,
     secrets: Mapping[str, str] | None = None,
     configuration: Mapping[str, str] | None = None,
+    stores: Mapping[str, StateStore] | None = None,
     clock: Clock | None = None,
     capture: bool = False,
     drain_seconds: float = 5.0,
@@ -220,6 +233,8 @@ async def hosted(
             a mapping; the others get their defaults.
         secrets: the secret store's content.
         configuration: the configuration store's content.
+        stores: state stores by component name, such as ``orders-state``, for example those of an earlier host: what it
+            parked is then handled here. The others begin empty.
         clock: tells the time; give a ``FakeClock`` to skip the waits between retries.
         capture: keep all messages for ``messages``, ``emitted`` and ``letters``. Default False.
         drain_seconds: how long to finish what is in hand at the end. Default 5.
@@ -230,7 +245,7 @@ async def hosted(
     """
     doubles = tuple(doubles)
     unanswered = Unanswered(services, doubles)
-    parts = Parts(clock, unanswered, capture=capture)
+    parts = Parts(clock, unanswered, capture=capture, stores=stores or {})
     broker = MemoryBroker()
     host = Host(
         *services,

@@ -12,7 +12,6 @@ from pillion.testing.harness import HostFactory
 from services.inventory import contract as inventory
 from services.orders.contract import (
     NotCancellable,
-    Order,
     OrderUnknown,
     PlaceOrder,
     cancel,
@@ -96,14 +95,6 @@ async def test_placing_again_does_not_order_twice(host: HostFactory) -> None:
         await app.until_quiet()
         assert first == second
         assert len(app.emitted(confirmed)) == len(others.charge.calls) == 1
-
-
-async def test_an_order_that_broke_off_is_finished_by_placing_it_again(host: HostFactory) -> None:
-    others = Others()
-    async with host(service, doubles=others.all) as app:
-        half = Order(order_id="o-1", email=REQUEST.email, lines=TEA, status="placed")
-        await app.state(service).of(Order).set("o-1", half)
-        assert (await app.call(place, REQUEST)).status == "confirmed"
 
 
 async def test_cancelling_gives_back_money_and_goods(host: HostFactory) -> None:

@@ -8,7 +8,7 @@ import tracemalloc
 
 import pytest
 
-from pillion import BridgeError, Contract, Host, Service
+from pillion import BridgeError, Contract, DeadlineExceeded, Host, Service
 from pillion.bridges.memory.bridge import MemoryBridge
 from pillion.bridges.memory.broker import MemoryBroker
 from pillion.message import Message
@@ -155,3 +155,57 @@ async def test_memory_stays_flat_over_many_messages() -> None:
 def _memory() -> tuple[int, int]:
     gc.collect()
     return tracemalloc.get_traced_memory()[0], len(gc.get_objects())
+
+
+async def test_a_queued_call_that_nobody_waits_for_is_not_begun() -> None:
+    gate, first, begun = asyncio.Event(), asyncio.Event(), list[int]()
+    service = Service("slow")
+
+    @service.command(concurrency=1)
+    async def work(number: int) -> int:
+        begun.append(number)
+        first.set()
+        await gate.wait()
+        return number
+
+    async with host(service, MemoryBridge()) as app:
+        calls = [asyncio.ensure_future(app.call(work, number)) for number in (1, 2, 3)]
+        await first.wait()
+        calls[1].cancel()
+        await asyncio.wait([calls[1]])
+        gate.set()
+        assert [await calls[0], await calls[2]] == [1, 3]
+    assert begun == [1, 3]
+
+
+async def test_a_handler_that_does_not_mind_its_caller_is_followed_by_the_next_call() -> None:
+    service, begun = Service("stubborn"), asyncio.Event()
+
+    @service.command(concurrency=1)
+    async def work(number: int) -> int:
+        begun.set()
+        try:
+            await asyncio.Event().wait() if number == 1 else None
+        except asyncio.CancelledError:
+            return -1
+        return number
+
+    async with host(service, MemoryBridge()) as app:
+        first = asyncio.ensure_future(app.call(work, 1))
+        await begun.wait()
+        first.cancel()
+        await asyncio.wait([first])
+        assert [await app.call(work, number) for number in (2, 3)] == [2, 3]
+
+
+async def test_a_call_that_nobody_answered_leaves_nothing_behind() -> None:
+    broker, missing = MemoryBroker(), Contract("missing").command("work", int, int)
+    async with host(Service("caller"), MemoryBridge(broker)) as app:
+        with pytest.raises(DeadlineExceeded):
+            await app.call(missing, 1, timeout=0.01)
+        calling = asyncio.ensure_future(app.call(missing, 2))
+        await asyncio.sleep(0)  # it is on its way now
+        assert broker.topic("pubsub", missing.topic).waiting
+        calling.cancel()
+        await asyncio.wait([calling])
+        assert not broker.topic("pubsub", missing.topic).waiting

@@ -4,31 +4,37 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from msgspec.structs import replace
 
 from pillion.bridges.dapr.channel import AppChannel, Receiver
+from pillion.bridges.dapr.components import APART, PUBSUB, Components
 from pillion.bridges.dapr.deliveries import Deliveries, Log
 from pillion.bridges.dapr.invocation import Invoked, Invoker
+from pillion.bridges.dapr.mqtt import MqttSessions
 from pillion.bridges.dapr.pending import Pending
 from pillion.bridges.dapr.probes import Probes
-from pillion.bridges.dapr.publisher import Publisher
-from pillion.bridges.dapr.subscriptions import Subscribed, by_path, replies, subscriptions
+from pillion.bridges.dapr.publisher import PARTITIONED, Publisher
+from pillion.bridges.dapr.streams import Streams
+from pillion.bridges.dapr.subscriptions import Subscribed, by_path, on_lanes, replies, subscriptions
 from pillion.codec.cloudevents import MalformedEvent, decode
 from pillion.errors import ConfigurationError, SidecarError
 from pillion.message import Message
 from pillion.ports.bridge import Kind, Outgoing, Route
 from pillion.ports.clock import Clock
+from pillion.sidecar.capabilities import missing
 from pillion.sidecar.channel import SidecarChannel
 from pillion.sidecar.health import SidecarMetadata, metadata, wait_outbound
 
-PUBSUB = "pubsub"
-REPLIES = "replies"
 _POLL_SECONDS = 0.05
+# A call that makes calls may need the partition that it holds up.
+_PATIENCE_SECONDS = 0.5
+
+Accept: TypeAlias = Callable[[SidecarMetadata, Sequence[tuple[str, Route]]], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +49,8 @@ class DaprOptions:
         bulk_commands: deliver commands and replies in bulk, for throughput instead of low latency.
         apps: app id by service name, where they differ; for ``invocation``.
         app_token: what the sidecar must show.
+        mqtt_url: where an MQTT broker is; None asks the sidecar's secret store for ``mqtt-url``.
+        nats_url: where a NATS server is; None asks the sidecar's secret store for ``nats-url``.
     """
 
     app: str
@@ -51,6 +59,8 @@ class DaprOptions:
     bulk_commands: bool = False
     apps: Mapping[str, str] = field(default_factory=dict)
     app_token: str | None = field(default=None, repr=False)
+    mqtt_url: str | None = field(default=None, repr=False)
+    nats_url: str | None = field(default=None, repr=False)
 
     @property
     def reply_topic(self) -> str:
@@ -70,14 +80,25 @@ class DaprBridge:
         options: how Dapr is used.
         clock: tells the time.
         log: for what nobody else hears of.
+        accept: looks at what the sidecar has loaded, and at the component and the route of each handler, and raises
+            ConfigurationError when it will not do.
     """
 
-    def __init__(self, sidecar: SidecarChannel, options: DaprOptions, clock: Clock, log: Log) -> None:
+    def __init__(
+        self,
+        sidecar: SidecarChannel,
+        options: DaprOptions,
+        clock: Clock,
+        log: Log,
+        accept: Accept = lambda *_: None,
+    ) -> None:
         self._sidecar = sidecar
         self._options = options
         self._clock = clock
         self._log = log
-        self._publisher = Publisher(sidecar)
+        self._accept = accept
+        self._streams = Streams(sidecar, options.nats_url, options.app, clock, log)
+        self._publisher = Publisher(sidecar, self._streams.need)
         self._pending = Pending(clock)
         self._invoker = Invoker(sidecar, clock, options.apps) if options.commands == "invocation" else None
         self._routes: Sequence[Route] = ()
@@ -85,9 +106,10 @@ class DaprBridge:
         self._deliveries: list[Deliveries] = []
         self._invoked = Invoked()
         self._known = Probes(self._exchange, clock, log, options.app)
-        self._replies = REPLIES
+        self._components = Components()
         self.loaded = SidecarMetadata()
-        self.channel = AppChannel(options.app_token)
+        self._mqtt = MqttSessions(sidecar, options.mqtt_url, clock, log)
+        self.channel = AppChannel(options.app_token, self._mqtt.heal)
 
     def bind(self, routes: Sequence[Route]) -> None:
         """Know what will be delivered; see ``Bridge.bind``."""
@@ -98,13 +120,18 @@ class DaprBridge:
         await self._sidecar.start()
         await wait_outbound(self._sidecar, report=self._log.info)
         self.loaded = loaded = await metadata(self._sidecar)
-        self._replies = REPLIES if loaded.component(REPLIES) is not None else PUBSUB
+        names = [component.name for component in loaded.components]
+        partitioned, apart = loaded.of_types(PARTITIONED), loaded.of_types(APART)
+        self._publisher.keyed = partitioned
+        self._components = Components(names, serial=partitioned, apart=apart)
         self._subscribed = self._wanted()
         self._check(loaded)
+        await self._streams.start(loaded, [(one.component, one.topic) for one in self._subscribed])
         receivers = {path: self._receiver(wanted) for path, wanted in by_path(self._subscribed).items()}
-        declared = [wanted.declaration() for wanted in self._subscribed]
+        declared = [entry for wanted in self._subscribed for entry in wanted.declarations()]
         self._invoked = Invoked(self._routes)
         self.channel.declare(declared, receivers, self._invoked)
+        await self._mqtt.start(loaded, {wanted.component for wanted in self._subscribed})
 
     async def open(self) -> None:
         """Deliver from now on; returns when a command and its reply find their way here; see ``Bridge.open``.
@@ -114,7 +141,7 @@ class DaprBridge:
         self.channel.open()
         if self._invoker is None:
             commands = {(route.topic, PUBSUB) for route in self._routes if route.kind is Kind.COMMAND}
-            probed = commands or {(self._options.reply_topic, self._replies)}
+            probed = commands or {(self._options.reply_topic, self._components.replies)}
             await asyncio.gather(*(self._known.wait(topic, component) for topic, component in probed))
 
     async def publish(self, messages: Sequence[Outgoing]) -> None:
@@ -146,9 +173,13 @@ class DaprBridge:
         """
         self.channel.refuse()
         until = self._clock.now() + limit
-        while self.channel.busy and self._clock.now() < until:
+        while self._busy and self._clock.now() < until:
             await self._clock.sleep(_POLL_SECONDS)
-        return self.channel.busy
+        return self._busy
+
+    @property
+    def _busy(self) -> int:
+        return self.channel.busy + sum(deliveries.busy for deliveries in self._deliveries)
 
     async def close(self) -> None:
         """Cancel what is left; see ``Bridge.close``."""
@@ -157,6 +188,7 @@ class DaprBridge:
         self._deliveries.clear()
         await self._invoked.close()
         await self._known.close()
+        await self._mqtt.close()
         await self._publisher.close()
         self._pending.close()
         await self._sidecar.close()
@@ -168,29 +200,41 @@ class DaprBridge:
         except SidecarError as error:
             return (str(error),)
         active = {(found.pubsub, found.topic) for found in loaded.subscriptions}
-        missing = [wanted for wanted in self._subscribed if (wanted.component, wanted.topic) not in active]
-        return [f"the sidecar has no subscription to {wanted.topic} on {wanted.component}" for wanted in missing]
+        wanted = [(component, one.topic) for one in self._subscribed for component in one.components]
+        missing = [one for one in wanted if one not in active]
+        found = [f"the sidecar has no subscription to {topic} on {component}" for component, topic in missing]
+        return found or await self._streams.problems()
 
     def _wanted(self) -> list[Subscribed]:
         bulk = self._options.bulk_commands
-        wanted = subscriptions(self._routes, bulk_commands=bulk)
+        routes = [route for route in self._routes if route.needs is None or self._keeps_etags(route.needs)]
+        wanted = subscriptions(routes, self._components, bulk_commands=bulk)
         if self._invoker is None:
-            wanted.append(replies(self._replies, self._options.reply_topic, bulk=bulk))
-        return wanted
+            wanted.append(replies(self._components.replies, self._options.reply_topic, bulk=bulk))
+        return on_lanes(wanted, self._components)
+
+    def _keeps_etags(self, name: str) -> bool:
+        component = self.loaded.component(name)
+        return component is not None and "ETAG" in component.capabilities
 
     def _check(self, loaded: SidecarMetadata) -> None:
         wanted = {subscribed.component for subscribed in self._subscribed} | {PUBSUB}
-        if missing := sorted(name for name in wanted if loaded.component(name) is None):
+        if absent := sorted(name for name in wanted if loaded.component(name) is None):
             raise ConfigurationError(
-                f"the sidecar has not loaded the pub/sub component {', '.join(missing)}; "
+                f"the sidecar has not loaded the pub/sub component {', '.join(absent)}; "
                 "see that its YAML is in the profile's folder and its scopes name this app"
             )
+        asked = [(subscribed.component, route) for subscribed in self._subscribed for route in subscribed.routes]
+        if lacks := missing(asked, {component.name: component.type for component in loaded.components}):
+            raise ConfigurationError("; ".join(lacks))
+        self._accept(loaded, asked)
 
     def _receiver(self, subscribed: Subscribed) -> Receiver:
         if not subscribed.routes:
             return Receiver(subscribed.shape, self._take_replies)
         since = datetime.fromtimestamp(self._clock.now(), UTC) if subscribed.broadcast else None
-        deliveries = Deliveries(subscribed.routes, self.publish, self._log, self._replies, since)
+        patience = _PATIENCE_SECONDS if self._components.serial(subscribed.component) and subscribed.calls else None
+        deliveries = Deliveries(subscribed.routes, self.publish, self._log, self._components.replies, since, patience)
         self._deliveries.append(deliveries)
         return Receiver(subscribed.shape, deliveries.take)
 

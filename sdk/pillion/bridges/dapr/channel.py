@@ -58,10 +58,12 @@ class AppChannel:
 
     Args:
         token: what the sidecar must show (``APP_API_TOKEN``); None takes any request.
+        asked: called when a sidecar asks what is subscribed, which it does once in its life.
     """
 
-    def __init__(self, token: str | None) -> None:
+    def __init__(self, token: str | None, asked: Callable[[], None]) -> None:
         self._token = token.encode() if token else None
+        self._asked = asked
         self._declared: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         self._receivers: dict[str, Receiver] = {}
         self._invoked = Invoked()
@@ -106,7 +108,9 @@ class AppChannel:
         if receiver is not None:
             return await self._receive(receiver, request.body)
         if request.path == "/dapr/subscribe":
-            return Response(200, await asyncio.shield(self._declared))
+            declared = await asyncio.shield(self._declared)
+            self._asked()
+            return Response(200, declared)
         if request.path in ("/dapr/config", "/"):
             # Dapr posts events that no routing rule matches to "/"; nobody here wants them.
             return _ignored(request.body) if request.method == "POST" else _EMPTY

@@ -12,14 +12,14 @@ from uuid import uuid4
 from msgspec import Raw
 
 from pillion.bridges.dapr.wire import RETRY, SUCCESS
-from pillion.codec.cloudevents import MalformedEvent, decode, encode
+from pillion.codec.cloudevents import MalformedEvent, decode
 from pillion.codec.raw import raw_event
-from pillion.errors import BridgeError, UnknownCommand
+from pillion.errors import BridgeError, Failure, UnknownCommand
 from pillion.message import Message
 from pillion.outcome import Outcome, Reply, Retry
 from pillion.ports.bridge import Kind, Outgoing, Route
-from pillion.resilience.deadletter import malformed
-from pillion.resilience.workers import Workers
+from pillion.resilience.deadletter import dead_letter, malformed, sealed
+from pillion.resilience.workers import crew_of
 
 Publish = Callable[[Sequence[Outgoing]], Awaitable[None]]
 
@@ -65,6 +65,11 @@ class Batch:
 Job = tuple[Message, Batch, int]
 
 
+def _job_key(route: Route) -> Callable[[Job], str | None] | None:
+    key = route.key
+    return None if key is None else lambda job: key(job[0])
+
+
 class Deliveries:
     """Takes the deliveries of one topic.
 
@@ -74,19 +79,29 @@ class Deliveries:
         log: for what nobody else hears of.
         replies: component that carries replies.
         since: for a broadcast: older events were for instances that are gone; None takes all.
+        patience: seconds after which a delivery is answered though its messages are still being handled, so that they
+            hold up no others; a crash then loses them. None waits for all.
     """
 
     def __init__(
-        self, routes: Sequence[Route], publish: Publish, log: Log, replies: str, since: datetime | None = None
+        self,
+        routes: Sequence[Route],
+        publish: Publish,
+        log: Log,
+        replies: str,
+        since: datetime | None = None,
+        patience: float | None = None,
     ) -> None:
         self._routes = routes
         self._publish = publish
         self._log = log
         self._replies = replies
         self._since = since
+        self._patience = patience
+        self._let_go: set[asyncio.Task[Sequence[str]]] = set()
         self._raw = any(route.raw for route in routes)
         self._topic = routes[0].topic
-        crews = [(route, Workers(self._handling(route), route.concurrency)) for route in routes]
+        crews = [(route, crew_of(self._handling(route), route.concurrency, _job_key(route))) for route in routes]
         self._crews = [crew for _, crew in crews]
         self._untyped = [crew for route, crew in crews if not route.types]
         typed = {type_ for route in routes for type_ in route.types}
@@ -112,10 +127,25 @@ class Deliveries:
             for crew in crews:
                 batch.left += 1
                 crew.put((message, batch, index))
-        return await batch.settled()
+        return await (batch.settled() if self._patience is None else self._wait(batch, self._patience))
+
+    @property
+    def busy(self) -> int:
+        """How many deliveries are being handled although they are answered."""
+        return len(self._let_go)
+
+    async def _wait(self, batch: Batch, patience: float) -> Sequence[str]:
+        settled = asyncio.create_task(batch.settled())
+        done, _ = await asyncio.wait({settled}, timeout=patience)
+        if not done:
+            self._let_go.add(settled)
+            settled.add_done_callback(self._let_go.discard)
+        return batch.statuses
 
     async def close(self) -> None:
         """Cancel what is being handled."""
+        for settled in self._let_go:
+            settled.cancel()
         for crew in self._crews:
             await crew.close()
 
@@ -144,10 +174,13 @@ class Deliveries:
         """Poison can never be handled, so it goes to the dead letters of everybody who waits for it."""
         letters = {route.dead_letter_topic: route.address for route in self._routes if route.dead_letter_topic}
         self._log.error("malformed event set aside", topic=self._topic, reason=reason)
+        found = [Outgoing(topic, malformed(body, self._topic, reason, who)) for topic, who in letters.items()]
+        await self._publish_letters(found, batch, index)
+
+    async def _publish_letters(self, letters: Sequence[Outgoing], batch: Batch, index: int) -> None:
         try:
-            found = [Outgoing(topic, malformed(body, self._topic, reason, who)) for topic, who in letters.items()]
-            if found:
-                await self._publish(found)
+            if letters:
+                await self._publish(letters)
         except BridgeError:
             batch.statuses[index] = RETRY
 
@@ -159,12 +192,20 @@ class Deliveries:
         if message.reply_to is not None:
             await self._answer(message, unknown_command(message))
             return
-        await self._set_aside(encode(message), f"no command {message.type}", batch, index)
+        # Another version of the service may know it: replayed, it waits for one that does.
+        letter = sealed(dead_letter(message, message.type, f"no command {message.type}", _unknown(message)))
+        self._log.error("command set aside: nobody here handles it", command=message.type, message_id=message.id)
+        topics = {route.dead_letter_topic for route in self._routes if route.dead_letter_topic}
+        await self._publish_letters([Outgoing(topic, letter) for topic in topics], batch, index)
 
 
 def unknown_command(request: Message) -> Message:
     """The answer to a command that the service does not have."""
-    failure = UnknownCommand(command=request.type)
+    return refused(request, UnknownCommand(command=request.type))
+
+
+def refused(request: Message, failure: Failure) -> Message:
+    """The answer to a command that was not handled."""
     return Message(
         id=uuid4().hex,
         source=f"/{request.type}",
@@ -177,3 +218,7 @@ def unknown_command(request: Message) -> Message:
         failure_title=failure.title,
         data=Raw(json.dumps(failure.data).encode()),
     )
+
+
+def _unknown(message: Message) -> UnknownCommand:
+    return UnknownCommand(command=message.type)

@@ -8,22 +8,22 @@ from __future__ import annotations
 import asyncio
 from base64 import b64decode
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import NamedTuple
 from urllib.parse import quote
 from uuid import uuid4
 
 import msgspec
 from msgspec.structs import replace
 
-from pillion.bridges.dapr.deliveries import unknown_command
+from pillion.bridges.dapr.deliveries import refused, unknown_command
 from pillion.codec.cloudevents import CONTENT_TYPE, MalformedEvent, decode, encode
 from pillion.codec.raw import raw_event
 from pillion.errors import BridgeError, DeadlineExceeded, SidecarUnavailable, Unavailable
 from pillion.message import Message
-from pillion.outcome import Outcome, Reply
+from pillion.outcome import Outcome, Reply, Retry
 from pillion.ports.bridge import Kind, Route
-from pillion.ports.channel import JSON, Request, Response
+from pillion.ports.channel import JSON, Gone, Request, Response
 from pillion.ports.clock import Clock
+from pillion.resilience.work import Work
 from pillion.resilience.workers import Workers
 from pillion.sidecar.channel import SidecarChannel
 from pillion.sidecar.errors import Answer, error_of
@@ -37,6 +37,9 @@ _NO_TIME = 0.001
 # call has not begun, so trying again is safe.
 _NOT_THERE = (b"no host found", b"couldn't find service", b"connection refused")
 _POLL_SECONDS = 0.1
+# Calls that take longer, in seconds, are cancelled when their caller goes away.
+_SHORT = 0.05
+_NOBODY = "whoever asked has gone"
 
 
 class Invoker:
@@ -95,7 +98,7 @@ class Invoker:
         return 60.0 if message.deadline is None else max(0.0, message.deadline.timestamp() - self._clock.now())
 
 
-class _Turn(NamedTuple):
+class _Turn(Work):
     """A request that waits for its turn, and its outcome."""
 
     message: Message
@@ -131,7 +134,7 @@ class Invoked:
             message = decode(request.body)
         except MalformedEvent as error:
             return Response(400, _problem("malformed_event", str(error)), PROBLEM, _MARKED)
-        return Response(200, encode(await self._reply(message)), CONTENT_TYPE, _MARKED)
+        return Response(200, encode(await self._reply(message, request.gone)), CONTENT_TYPE, _MARKED)
 
     async def _plain(self, request: Request) -> Response:
         """A body that is just the payload; the answer is just the result, or a problem with the failure's status."""
@@ -144,30 +147,65 @@ class Invoked:
             traceparent=headers.get("traceparent"),
             tracestate=headers.get("tracestate"),
         )
-        reply = await self._reply(message)
+        reply = await self._reply(message, request.gone)
         if reply.failure_code is None:
             data = reply.json if reply.data_base64 is None else b64decode(reply.data_base64)
             return Response(200, data, reply.datacontenttype or JSON, _MARKED)
         problem = _problem(reply.failure_code, reply.failure_title or "", reply.json)
         return Response(reply.failure_status or 500, problem, PROBLEM, _MARKED)
 
-    async def _reply(self, message: Message) -> Message:
+    async def _reply(self, message: Message, gone: Gone | None) -> Message:
         crew = self._crews.get(message.type)
         if crew is None:
             return unknown_command(message)
         turn = _Turn(message, asyncio.get_running_loop().create_future())
         crew.put(turn)
-        outcome = await turn.outcome
-        return outcome.message if isinstance(outcome, Reply) else unknown_command(message)
+        outcome = await (turn.outcome if gone is None else _attended(turn, gone))
+        if isinstance(outcome, Reply):
+            return outcome.message
+        # Nobody delivers an invocation again, so whoever asked has to.
+        return refused(message, Unavailable(reason=outcome.reason if isinstance(outcome, Retry) else ""))
+
+
+async def _attended(turn: _Turn, gone: Gone) -> Outcome:
+    """The outcome, as long as somebody waits for it."""
+    # Most are done before it would be worth a task to look.
+    await asyncio.wait((turn.outcome,), timeout=_SHORT)
+    if turn.outcome.done():
+        return turn.outcome.result()
+    leaving = asyncio.ensure_future(gone())
+    try:
+        await asyncio.wait((turn.outcome, leaving), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        leaving.cancel()
+    if not turn.outcome.done():
+        turn.abandon()
+    return await turn.outcome
 
 
 def _handling(route: Route) -> Callable[[_Turn], Awaitable[None]]:
     async def do(turn: _Turn) -> None:
-        outcome = await route.handle(turn.message)
+        outcome = await _handled(route, turn)
         if not turn.outcome.done():
             turn.outcome.set_result(outcome)
 
     return do
+
+
+async def _handled(route: Route, turn: _Turn) -> Outcome:
+    if route.durable:
+        return await route.handle(turn.message)
+    if turn.abandoned:
+        return Retry(_NOBODY)
+    turn.begin()
+    try:
+        return await route.handle(turn.message)
+    except asyncio.CancelledError:
+        if turn.end():
+            return Retry(_NOBODY)
+        raise
+    finally:
+        turn.end()
 
 
 def _problem(code: str, title: str, data: bytes = b"{}") -> bytes:

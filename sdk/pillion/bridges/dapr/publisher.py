@@ -7,24 +7,28 @@ costs a tenth of the CPU.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import NamedTuple
 from urllib.parse import quote
 
-from pillion.bridges.dapr.wire import RAW_PUBLISH, bulk_failures, bulk_publish
+from pillion.bridges.dapr.wire import RAW_PUBLISH, bulk_failures, bulk_publish, publish_query
 from pillion.codec.cloudevents import CONTENT_TYPE, encode
-from pillion.errors import BridgeError, SidecarError
+from pillion.errors import BridgeError, PillionError
 from pillion.ports.bridge import Outgoing
 from pillion.sidecar.channel import SidecarChannel
 from pillion.sidecar.errors import Answer, error_of
 
 LARGEST_BATCH = 100
+# Types of components that keep order by partition; which one, `partitionKey` says.
+PARTITIONED = frozenset({"pubsub.kafka"})
+Prepare = Callable[[str, str], Awaitable[None]]
 _EVENT = {"content-type": CONTENT_TYPE}
 _BULK = {"content-type": "application/json"}
 
 
 class _Waiting(NamedTuple):
     body: bytes
+    key: str | None
     accepted: asyncio.Future[None]
 
 
@@ -33,10 +37,17 @@ class Publisher:
 
     Args:
         channel: to the sidecar.
+        prepare: called with component and topic before something is sent; raises SidecarError when that cannot be.
+
+    Attributes:
+        keyed: components that put messages of one subject into one partition when they are told it. Others are not
+            told: they would store it, and hand it on as an HTTP header, in which not every text may stand.
     """
 
-    def __init__(self, channel: SidecarChannel) -> None:
+    def __init__(self, channel: SidecarChannel, prepare: Prepare | None = None) -> None:
         self._channel = channel
+        self._prepare = prepare or _nothing_to_prepare
+        self.keyed: Collection[str] = ()
         self._topics: dict[tuple[str, str], _Topic] = {}
 
     async def publish(self, messages: Sequence[Outgoing]) -> None:
@@ -57,8 +68,10 @@ class Publisher:
         key = (outgoing.component, outgoing.topic)
         topic = self._topics.get(key)
         if topic is None:
-            topic = self._topics[key] = _Topic(self._channel, *key)
-        return topic.put(encode(outgoing.message))
+            topic = self._topics[key] = _Topic(self._channel, self._prepare, *key)
+        return topic.put(
+            encode(outgoing.message), outgoing.message.subject if outgoing.component in self.keyed else None
+        )
 
     async def close(self) -> None:
         """Wait for what is in flight."""
@@ -66,11 +79,17 @@ class Publisher:
             await topic.close()
 
 
+async def _nothing_to_prepare(*_: str) -> None:
+    """Most brokers make a topic on first use."""
+
+
 class _Topic:
     """The queue of one topic, and the task that empties it while there is something to send."""
 
-    def __init__(self, channel: SidecarChannel, component: str, topic: str) -> None:
+    def __init__(self, channel: SidecarChannel, prepare: Prepare, component: str, topic: str) -> None:
         self._channel = channel
+        self._prepare = prepare
+        self._place = component, topic
         self._name = f"{component}/{topic}"
         path = f"{quote(component, safe='')}/{quote(topic, safe='')}"
         self._single = f"/v1.0/publish/{path}"
@@ -78,10 +97,10 @@ class _Topic:
         self._queue: list[_Waiting] = []
         self._sending: asyncio.Task[None] | None = None
 
-    def put(self, body: bytes) -> asyncio.Future[None]:
+    def put(self, body: bytes, key: str | None) -> asyncio.Future[None]:
         loop = asyncio.get_running_loop()
         accepted: asyncio.Future[None] = loop.create_future()
-        self._queue.append(_Waiting(body, accepted))
+        self._queue.append(_Waiting(body, key, accepted))
         if self._sending is None:
             self._sending = loop.create_task(self._send())
         return accepted
@@ -100,10 +119,11 @@ class _Topic:
 
     async def _send_batch(self, batch: Sequence[_Waiting]) -> None:
         try:
-            failed = await self._exchange([waiting.body for waiting in batch])
-        except SidecarError as error:
+            await self._prepare(*self._place)
+            failed = await self._exchange([(waiting.body, waiting.key) for waiting in batch])
+        except PillionError as error:
             failed = dict.fromkeys(range(len(batch)), str(error))
-        for index, (_, accepted) in enumerate(batch):
+        for index, (_, _, accepted) in enumerate(batch):
             if accepted.done():
                 continue
             if index in failed:
@@ -111,14 +131,15 @@ class _Topic:
             else:
                 accepted.set_result(None)
 
-    async def _exchange(self, bodies: Sequence[bytes]) -> dict[int, str]:
+    async def _exchange(self, events: Sequence[tuple[bytes, str | None]]) -> dict[int, str]:
         """Which of these were not accepted, and why."""
-        if len(bodies) == 1:
-            path, body, headers = self._single, bodies[0], _EVENT
+        if len(events) == 1:
+            ((body, key),) = events
+            path, headers, query = self._single, _EVENT, publish_query(key)
         else:
-            path, body, headers = self._bulk, bulk_publish(bodies), _BULK
-        answer = await self._channel.request("POST", path, body=body, headers=headers, params=RAW_PUBLISH)
-        return {} if answer.ok else self._refused(answer, len(bodies))
+            path, body, headers, query = self._bulk, bulk_publish(events), _BULK, RAW_PUBLISH
+        answer = await self._channel.request("POST", path, body=body, headers=headers, params=query)
+        return {} if answer.ok else self._refused(answer, len(events))
 
     def _refused(self, answer: Answer, count: int) -> dict[int, str]:
         failed, _ = bulk_failures(answer.body) if count > 1 else ({}, "")

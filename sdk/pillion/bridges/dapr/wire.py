@@ -18,6 +18,7 @@ from msgspec import Raw, Struct, field
 SUCCESS = "SUCCESS"
 RETRY = "RETRY"
 RAW_PUBLISH = {"metadata.rawPayload": "true"}
+_KEY = "partitionKey"
 
 
 class RawEntry(Struct, rename="camel"):
@@ -138,11 +139,20 @@ def single_answer(_: Sequence[str], statuses: Sequence[str]) -> bytes:
     return _encode({"status": statuses[0]})
 
 
-def bulk_publish(events: Sequence[bytes]) -> bytes:
-    """The body of a bulk publish. Each event is a JSON string of type text, which Dapr passes on byte for byte."""
+def publish_query(key: str | None) -> dict[str, str]:
+    """The query of a publish of one event; ``key`` chooses its partition."""
+    return RAW_PUBLISH | {f"metadata.{_KEY}": key} if key else RAW_PUBLISH
+
+
+def bulk_publish(events: Sequence[tuple[bytes, str | None]]) -> bytes:
+    """The body of a bulk publish of these events, each with the key that chooses its partition.
+
+    Each event is a JSON string of type text, which Dapr passes on byte for byte.
+    """
     entries: list[dict[str, Any]] = [
         {"entryId": str(index), "event": event.decode(), "contentType": "text/plain"}
-        for index, event in enumerate(events)
+        | ({"metadata": {_KEY: key}} if key else {})
+        for index, (event, key) in enumerate(events)
     ]
     return _encode(entries)
 

@@ -64,7 +64,7 @@ class MemoryBridge:
 
     async def publish(self, messages: Sequence[Outgoing]) -> None:
         """Queue messages with all who listen; see ``Bridge.publish``."""
-        for topic_name, message, component in messages:
+        for topic_name, message, component, _ in messages:
             if self._watch is not None:
                 self._watch(topic_name, message)
             topic = self.broker.topic(component, topic_name)
@@ -98,7 +98,12 @@ class MemoryBridge:
         token = self._limit(message, reply)
         try:
             answer = decode(await reply)
+        except asyncio.CancelledError:
+            delivery.abandon()
+            raise
         finally:
+            if found.waiting:
+                found.forget(delivery)
             if token is not None:
                 self._deadlines.cancel(token)
         if self._watch is not None:

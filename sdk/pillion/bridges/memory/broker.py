@@ -35,6 +35,10 @@ class Topic:
         for lanes in self._lanes_of(lane):
             lanes.remove(lane)
 
+    def forget(self, delivery: Delivery) -> None:
+        """Nobody waits for it any more, so it need not wait either."""
+        self.waiting = deque(kept for kept in self.waiting if kept[1] is not delivery)
+
     def _lanes_of(self, lane: Lane) -> Sequence[list[Lane]]:
         return [self.by_type.setdefault(type_, []) for type_ in lane.types] or [self.any_type]
 

@@ -6,16 +6,14 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 
-from msgspec import Struct
-from msgspec.structs import replace
-
 from pillion.codec.cloudevents import decode, encode
 from pillion.outcome import Reply, Retry
 from pillion.ports.bridge import Route
-from pillion.resilience.workers import Workers
+from pillion.resilience.work import Work
+from pillion.resilience.workers import Workers, crew_of
 
 
-class Delivery(Struct):
+class Delivery(Work):
     """An encoded message on its way to a handler, and who waits for the reply."""
 
     body: bytes
@@ -41,7 +39,7 @@ class Lane:
         self._parked = 0
         self._closed = False
         self._blocked: deque[asyncio.Future[None]] = deque()
-        self._workers: Workers[Delivery] = Workers(self._deliver, route.concurrency)
+        self._workers: Workers[Delivery] = crew_of(self._deliver, route.concurrency, _delivery_key(route))
         self._queue = self._workers.jobs
         self.put = self._workers.put
 
@@ -64,7 +62,7 @@ class Lane:
     @property
     def full(self) -> bool:
         """Whether senders have to wait."""
-        return len(self._queue) >= self._capacity
+        return self._workers.waiting >= self._capacity
 
     async def room(self) -> None:
         """Wait until the queue has room; senders go on in the order they came."""
@@ -75,7 +73,7 @@ class Lane:
 
     async def close(self) -> None:
         """Cancel what is being handled, and forget what waits."""
-        forgotten, self._parked = len(self._queue) + self._parked, 0
+        forgotten, self._parked = self._workers.waiting + self._parked, 0
         self._closed = True
         self._queue.clear()
         await self._workers.close()
@@ -89,16 +87,23 @@ class Lane:
         if not routes:
             return self._settled()
         route = routes[0] if len(routes) == 1 else self._next()
+        if delivery.reply is not None and not route.durable:
+            if delivery.abandoned:
+                return self._settled()
+            delivery.begin()
         try:
             outcome = await route.handle(decode(delivery.body))
+            delivery.end()
             if type(outcome) is Reply and delivery.reply is not None:
                 if not delivery.reply.done():
                     delivery.reply.set_result(encode(outcome.message))
             elif isinstance(outcome, Retry):
                 return self._later(delivery, outcome)
         except BaseException:
-            # Cut off, or a fault of ours: either way nobody may wait for it any longer.
+            # Cut off, given up, or a fault of ours: either way nobody may wait for it any longer.
             self._settled()
+            if delivery.end():
+                return None
             raise
         return self._settled()
 
@@ -108,11 +113,8 @@ class Lane:
 
     def _later(self, delivery: Delivery, outcome: Retry) -> None:
         """Deliver again after the wait; until then it counts as unsettled."""
-        message = decode(delivery.body)
-        attempt = outcome.next_attempt or (message.attempt or 1) + 1
-        again = replace(delivery, body=encode(replace(message, attempt=attempt)))
         self._parked += 1
-        asyncio.get_running_loop().call_later(1.0 if outcome.after is None else outcome.after, self._again, again)
+        asyncio.get_running_loop().call_later(1.0 if outcome.after is None else outcome.after, self._again, delivery)
 
     def _again(self, delivery: Delivery) -> None:
         if not self._closed:
@@ -125,3 +127,8 @@ class Lane:
             if not waiter.done():
                 waiter.set_result(None)
                 return
+
+
+def _delivery_key(route: Route) -> Callable[[Delivery], str | None] | None:
+    key = route.key
+    return None if key is None else lambda delivery: key(decode(delivery.body))

@@ -13,7 +13,7 @@ from pillion.service.command import CommandFailed
 from pillion.service.contract import Contract
 from pillion.service.service import Service
 from pillion.telemetry.logs import trace_id
-from pillion.testing.conformance.world import CAUSE, TRACE, Note, Seen, World
+from pillion.testing.conformance.world import CAUSE, TRACE, Note, Seen, World, needs
 
 
 class OutOfStock(Failure):
@@ -131,6 +131,7 @@ class Events:
         )
 
     async def test_a_broadcast_reaches_every_instance(self, world: World) -> None:
+        needs(world, "second instance of an app")
         contract, heard = Contract(world.name("source")), Seen[int]()
         told = contract.event("told", str)
         name = world.name("cache")
@@ -152,6 +153,7 @@ class Events:
         assert sorted(heard.items) == [1, 2]
 
     async def test_instances_share_the_events(self, world: World) -> None:
+        needs(world, "second instance of an app")
         contract, heard = Contract(world.name("source")), Seen[int]()
         told, name = contract.event("told", int), world.name("worker")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -18,8 +19,8 @@ from pillion.testing.conformance.world import Note, Seen, World
 
 
 def envelope(type_: str, data: Any, **attributes: Any) -> bytes:
-    """A CloudEvent as anybody might send it."""
-    common = {"specversion": "1.0", "id": "their-id", "source": "their-source", "type": type_}
+    """A CloudEvent as anybody might send it, with an id of its own unless one is given."""
+    common = {"specversion": "1.0", "id": uuid4().hex, "source": "their-source", "type": type_}
     return json.dumps({**common, "datacontenttype": "application/json", "data": data, **attributes}).encode()
 
 
@@ -36,9 +37,8 @@ class Foreign:
             got.add(ctx.message)
 
         await world.start(service)
-        await world.publish_event(
-            told.topic, envelope(told.address, {"text": "hi", "number": 2}, region="eu", priority=5, tenantid="acme")
-        )
+        attributes = {"id": "their-id", "region": "eu", "priority": 5, "tenantid": "acme"}
+        await world.publish_event(told.topic, envelope(told.address, {"text": "hi", "number": 2}, **attributes))
         message = (await got.wait())[0]
         assert (message.id, message.source, message.tenant_id) == ("their-id", "their-source", "acme")
         assert (message.extensions["region"], message.extensions["priority"]) == ("eu", 5)

@@ -121,7 +121,8 @@ class Retries:
         original = originals.items[0]
         assert data == {"text": "ü", "number": 2**60 + 1}
         assert letter.json == original.json
-        assert (letter.id, letter.type, letter.source) == (original.id, told.address, original.source)
+        assert (letter.type, letter.source) == (told.address, original.source)
+        assert letter.id == f"{original.id}/{letter.subscriber}"
         assert (letter.correlation_id, letter.tenant_id, letter.subject) == ("correlation-1", "acme", "key-1")
         assert (letter.subscriber, letter.attempt) == (f"{sink.group}.fail", 3)
         assert (letter.failure_code, letter.failure_title) == ("ConnectionError", "failed 3 times: ConnectionError: ü")
@@ -181,6 +182,25 @@ class Retries:
         letter = (await letters.wait())[0].message
         assert (letter.failure_code, letter.failure_title) == ("rejected", "somebody has to look at it")
         assert attempts.items == [1]
+
+    async def test_each_handler_that_fails_with_an_event_has_a_dead_letter(self, world: World) -> None:
+        contract, sink = Contract(world.name("source")), Contract(world.name("sink"))
+        told, service = contract.event("told", int), Service(sink)
+
+        @service.on(told, retry=Retry(attempts=1))
+        async def one(number: int) -> None:
+            raise ConnectionError(number)
+
+        @service.on(told, retry=Retry(attempts=1))
+        async def other(number: int) -> None:
+            raise ConnectionError(number)
+
+        read, letters = reader(world, sink)
+        await world.start(read)
+        host = await world.start(service)
+        await host.emit(told, 1)
+        found = {letter.subscriber for letter, _ in await letters.wait(2)}
+        assert found == {f"{sink.group}.one", f"{sink.group}.other"}
 
     async def test_without_dead_letters_what_fails_is_dropped(self, world: World) -> None:
         contract, sink = Contract(world.name("source")), Contract(world.name("sink"))

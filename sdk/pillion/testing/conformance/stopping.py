@@ -10,7 +10,7 @@ from pillion.context import Context
 from pillion.errors import Unavailable
 from pillion.service.contract import Contract
 from pillion.service.service import Service
-from pillion.testing.conformance.world import Seen, World
+from pillion.testing.conformance.world import Seen, World, needs
 
 
 class Stopping:
@@ -57,6 +57,7 @@ class Stopping:
         assert begun.items == [1]
 
     async def test_the_other_instance_gets_what_comes_after(self, world: World) -> None:
+        needs(world, "second instance of an app")
         contract, heard = Contract(world.name("source")), Seen[tuple[str, int]]()
         told, name = contract.event("told", int), world.name("worker")
 

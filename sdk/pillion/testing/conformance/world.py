@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from typing import Any, Generic, Protocol, TypeVar
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
 import pytest
 from pydantic import BaseModel
 
+from pillion.pipeline.facilities import LONGEST_WAIT
 from pillion.pipeline.outbound import Cause
+from pillion.ports.bridge import Outgoing
+from pillion.ports.store import StateStore
 from pillion.runtime.host import Host
 from pillion.service.guard import Guard
 from pillion.service.service import Service
 
 T = TypeVar("T")
+
+Publish: TypeAlias = Callable[[Sequence[Outgoing]], Awaitable[None]]
 
 # A time no behaviour should need; it turns a hang into a failure. Seconds.
 PATIENCE = 20.0
@@ -36,7 +41,11 @@ class World(Protocol):
 
     Attributes:
         lacks: names of what this world cannot do; behaviours that need it are skipped. ``memory-of-the-unheard``: what
-            is published before its first subscriber ever started is kept for it.
+            is published before its first subscriber ever started is kept for it. ``second instance of an app``: one
+            that runs at the same time as the first. ``order by key``: messages of one key are brought in their order.
+            ``cancellation``: who handles a command learns that its caller has given up.
+        state: name of a state component that every host has. It begins empty, and its store has ETags, conditional
+            transactions and TTLs.
     """
 
     @property
@@ -44,16 +53,32 @@ class World(Protocol):
         """What this world cannot do."""
         ...
 
+    @property
+    def state(self) -> str:
+        """The state component of every host."""
+        ...
+
     def name(self, word: str) -> str:
         """A name for a service that no other test uses, made of this word."""
         ...
 
     async def start(
-        self, *services: Service[Any, Any], guards: Mapping[str, Guard] | None = None, drain_seconds: float = 10.0
+        self,
+        *services: Service[Any, Any],
+        guards: Mapping[str, Guard] | None = None,
+        publishing: Callable[[Publish], Publish] | None = None,
+        drain_seconds: float = 10.0,
+        longest_wait: float = LONGEST_WAIT,
     ) -> Host:
         """Run services in a host of their own; returns when it takes messages.
 
         Its app id is the service's name. Starting the same service twice makes two instances of one app.
+
+        Args:
+            services: what to run.
+            guards: replacements by guard name.
+            publishing: what to call instead of the bridge's ``publish``, made from that.
+            drain_seconds, longest_wait: the host's settings of these names.
         """
         ...
 
@@ -69,6 +94,10 @@ class World(Protocol):
 
     async def publish_raw(self, topic: str, body: bytes) -> None:
         """Publish any bytes without a CloudEvent around them (Dapr's ``rawPayload``)."""
+
+    async def store(self) -> StateStore:
+        """The store behind ``state``, opened by somebody else than a host."""
+        ...
 
     async def quiet(self) -> None:
         """Wait until what was published has been handled, so that what did not come will not come."""
@@ -93,6 +122,14 @@ class Seen(Generic[T]):
                 self._changed.clear()
                 await self._changed.wait()
         return self.items
+
+
+async def eventually(look: Callable[[], Awaitable[T]]) -> T:
+    """What ``look`` finds, once it finds something; for what nobody tells of."""
+    async with asyncio.timeout(PATIENCE):
+        while not (found := await look()):  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+        return found
 
 
 class Note(BaseModel):

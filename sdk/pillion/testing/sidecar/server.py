@@ -25,6 +25,8 @@ _TOKEN = "dapr-api-token"  # noqa: S105 - the name of a header
 _HEALTH = frozenset({"/v1.0/healthz", "/v1.0/healthz/outbound"})
 _OUTBOUND_ERRORS = (aiohttp.ClientError, OSError, TimeoutError)
 _HOP = frozenset({"host", "connection", "content-length", "transfer-encoding", "accept-encoding", _TOKEN})
+# What daprd says of the types that stand in for all others.
+_CAPABILITIES = {"state.sqlite": ("ETAG", "TRANSACTIONAL", "TTL", "DELETE_WITH_PREFIX")}
 _TAKEN_FROM_ANSWER = frozenset({"connection", "content-length", "transfer-encoding", "content-encoding"})
 
 
@@ -121,7 +123,7 @@ class FakeSidecar:
         )
         application = web.Application(middlewares=[self._authenticate], client_max_size=4 << 20)
         application.add_routes(self._routes)
-        self._runner = runner = web.AppRunner(application, access_log=None)
+        self._runner = runner = web.AppRunner(application, access_log=None, handler_cancellation=True)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", self.http_port).start()
         self.http_port = runner.addresses[0][1]
@@ -138,7 +140,12 @@ class FakeSidecar:
             await self._starting
 
     async def stop(self, grace: float = 5.0) -> None:
-        """Like SIGTERM: take no more messages, wait ``grace`` seconds for the answers, then close the port."""
+        """Like SIGTERM: take no more messages, wait ``grace`` seconds for the answers, then close the port.
+
+        Harmless when it is stopped.
+        """
+        if self._runner is None:
+            return
         await self._stop_meeting()
         await asyncio.gather(*(delivery.stop(grace) for delivery in self._deliveries))
         with contextlib.suppress(TimeoutError):
@@ -254,8 +261,9 @@ class FakeSidecar:
             await asyncio.gather(self._starting, return_exceptions=True)
 
     async def _close(self) -> None:
-        if self._runner:
-            await self._runner.cleanup()
+        runner, self._runner = self._runner, None
+        if runner:
+            await runner.cleanup()
         if self._session:
             await self._session.close()
 
@@ -275,7 +283,10 @@ class FakeSidecar:
         return web.Response(status=204)
 
     async def _metadata(self, _: web.Request) -> web.Response:
-        components = [{"name": name, "type": kind, "version": "v1"} for name, kind in self._components.items()]
+        components = [
+            {"name": name, "type": kind, "version": "v1", "capabilities": _CAPABILITIES.get(kind, ())}
+            for name, kind in self._components.items()
+        ]
         properties = {"port": self._app_port, "protocol": "http", "channelAddress": "127.0.0.1"}
         return web.json_response(
             {

@@ -83,10 +83,11 @@ class States:
         return web.Response(status=204)
 
     async def _transact(self, request: web.Request) -> web.Response:
+        operations = (await _json_of(request)).get("operations", ())
         entries = self._entries(request)
         changed = dict(entries)
         steps = {"upsert": _upsert, "delete": _remove}
-        for operation in (await _json_of(request)).get("operations", ()):
+        for operation in operations:
             if operation["operation"] not in steps:
                 text = f"operation type {operation['operation']} not supported"
                 return failure(400, "ERR_NOT_SUPPORTED_STATE_OPERATION", text)

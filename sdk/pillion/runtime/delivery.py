@@ -1,0 +1,108 @@
+"""The check at start: whether the sidecar beside this process can lose messages by its settings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Literal, Protocol
+
+from pillion.errors import ConfigurationError
+from pillion.pipeline.facilities import LONGEST_WAIT
+from pillion.ports.bridge import Route
+from pillion.runtime.inbound import Inbound
+from pillion.runtime.resources import Resource, read
+from pillion.runtime.timeouts import SIDECAR_TIMEOUT, overlong
+from pillion.runtime.zeroloss import limits, losses
+from pillion.sidecar.health import SidecarMetadata
+
+Mode = Literal["refuse", "warn", "off"]
+
+_WAYS_ON = "or set PILLION_DELIVERY_CHECK=warn to start all the same"
+# Dapr loads it by itself.
+_BUILT_IN = "secretstores.kubernetes"
+
+
+class Log(Protocol):
+    """Where warnings go."""
+
+    def warning(self, event: str, /) -> object:
+        """Write a warning."""
+
+
+class DeliveryCheck:
+    """Looks at a profile as daprd loaded it.
+
+    Daprd tells which components it has loaded, but none of their settings, so those are read from the profile: once
+    names and types agree with what daprd has.
+
+    Args:
+        folders: the profile; none at all leaves the settings unchecked, with a warning.
+        mode: what to do about a setting that loses messages.
+        log: for warnings.
+        longest_wait: seconds for which a message may wait in the process for its next attempts.
+
+    Raises:
+        ConfigurationError: the profile cannot be read.
+    """
+
+    def __init__(self, folders: Sequence[Path], mode: Mode, log: Log, *, longest_wait: float = LONGEST_WAIT) -> None:
+        self._folders = folders
+        self._resources = read(folders) if mode != "off" else []
+        self._mode = mode
+        self._log = log
+        self._longest_wait = longest_wait
+
+    def accept(self, loaded: SidecarMetadata, asked: Sequence[tuple[str, Route]] = ()) -> None:
+        """Look at what a sidecar has loaded, and whether it waits long enough for these handlers, by component.
+
+        Raises:
+            ConfigurationError: it can lose messages, or has other components than the profile, or does not wait long
+                enough, and the mode is ``refuse``; the text names file and setting.
+        """
+        if self._mode == "off":
+            return
+        if not self._folders:
+            self._log.warning(
+                "whether the sidecar's settings lose messages could not be checked: name the folders of its component "
+                "YAML in PILLION_PROFILE, as `pillion dev` does, or set PILLION_DELIVERY_CHECK=off"
+            )
+            self._warn(overlong(asked, lambda _: SIDECAR_TIMEOUT, self._longest_wait))
+            return
+        resources = [resource for resource in self._resources if resource.is_for(loaded.id)]
+        problems = list(differences(resources, loaded)) or [
+            f"messages can be lost: {loss}" for loss in losses(resources)
+        ]
+        problems += overlong(asked, Inbound(resources).timeout, self._longest_wait)
+        if problems and self._mode == "refuse":
+            raise ConfigurationError(f"{'; '.join(problems)}; {_WAYS_ON}")
+        self._warn((*problems, *limits(resources)))
+
+    def _warn(self, texts: Iterable[str]) -> None:
+        for text in texts:
+            self._log.warning(text)
+
+
+def differences(resources: Sequence[Resource], loaded: SidecarMetadata) -> Iterator[str]:
+    """Where a sidecar has loaded something else than these resources, a sentence each."""
+    types = {resource.name: resource.type for resource in resources if resource.type}
+    for component in loaded.components:
+        if (written := types.get(component.name)) != component.type and component.type != _BUILT_IN:
+            found = f"of type {written}" if written else "not there"
+            yield (
+                f"the sidecar has loaded {component.name} ({component.type}), which is {found} in the profile: name "
+                "all folders that the sidecar loads in PILLION_PROFILE"
+            )
+    present = {component.name for component in loaded.components} | {found.name for found in loaded.resiliencies}
+    for resource in resources:
+        if resource.name not in present and _must_be_loaded(resource, loaded):
+            yield (
+                f"the sidecar has not loaded {resource.name} of {resource.file}: give it the folders that "
+                "PILLION_PROFILE names, or restart it"
+            )
+
+
+def _must_be_loaded(resource: Resource, loaded: SidecarMetadata) -> bool:
+    if resource.kind == "Resiliency":
+        # Dapr 1.17 does not say which it has, and only the first document of a file can be one.
+        return resource.first and not loaded.runtime_version.startswith("1.17.")
+    return resource.type.startswith("pubsub.")

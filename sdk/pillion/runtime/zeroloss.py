@@ -1,0 +1,73 @@
+"""Whether the settings of a profile lose messages, whatever the code does."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from itertools import combinations
+
+from pillion.runtime.inbound import Inbound
+from pillion.runtime.loss import Loss
+from pillion.runtime.resources import Resource
+from pillion.runtime.rules import BROADCASTS, CALLS, EVENTS, LIMITS, RULES
+
+# What names the consumer group; the app id does when it is not set.
+_GROUP = {
+    "pubsub.redis": "consumerID",
+    "pubsub.rabbitmq": "consumerID",
+    "pubsub.jetstream": "durableName",
+    "pubsub.kafka": "consumerID",
+    "pubsub.mqtt3": "consumerID",
+}
+_CARRIES = {"replies": CALLS, "commands": CALLS, "broadcast": BROADCASTS}
+
+
+def losses(resources: Sequence[Resource]) -> Iterator[Loss]:
+    """What loses messages in these resources, all of which one sidecar loads; see ``pillion.runtime.rules``."""
+    inbound = Inbound(resources)
+    components = _pubsub(resources)
+    for component in components:
+        found = (rule.check(component) for rule in RULES.get(component.type, ()) if _carries(component) in rule.on)
+        yield from filter(None, found)
+        yield from inbound.losses(component)
+    yield from _shared_groups(components)
+    yield from (_passed_over(found) for found in resources if found.kind == "Resiliency" and not found.first)
+
+
+def limits(resources: Sequence[Resource]) -> list[str]:
+    """What the types of the pub/sub components lose whatever their settings, a sentence each."""
+    types = dict.fromkeys(component.type for component in _pubsub(resources))
+    return [f"{found}: {LIMITS[found]}" for found in types if found in LIMITS]
+
+
+def _pubsub(resources: Sequence[Resource]) -> list[Resource]:
+    return [resource for resource in resources if resource.type.startswith("pubsub.")]
+
+
+def _carries(component: Resource) -> str:
+    return _CARRIES.get(re.sub(r"-lane-\d+$", "", component.name), EVENTS)
+
+
+def _shared_groups(components: Sequence[Resource]) -> Iterator[Loss]:
+    grouped = [component for component in components if component.type in _GROUP]
+    for first, second in combinations(grouped, 2):
+        setting = _GROUP[second.type]
+        group = second.value(setting)
+        same = first.type == second.type and (first.value(setting) or "{appID}") == (group or "{appID}")
+        if same and (loses := _conflict(first, second)):
+            yield Loss(second.file, second.name, setting, group, "a name of its own", loses)
+
+
+def _passed_over(resiliency: Resource) -> Loss:
+    place = "not the first document of its file"
+    loses = "daprd passes over it, and none of its policies holds"
+    return Loss(resiliency.file, resiliency.name, "Resiliency", place, "it in a file of its own", loses)
+
+
+def _conflict(first: Resource, second: Resource) -> str:
+    """What happens when these two have one consumer group."""
+    if first.type == "pubsub.mqtt3":
+        return f"two clients of one id, this and {first.name}, throw each other out for ever"
+    if {first.name, second.name} == {"pubsub", "slow"}:
+        return f"it shares the events with {first.name} instead of having each of them too"
+    return ""

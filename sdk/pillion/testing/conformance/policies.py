@@ -1,0 +1,180 @@
+"""What declarations about failure ask of a host: retries per failure, breakers, fallbacks, pauses, times to live."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from pillion.context import Context
+from pillion.errors import Failure, InternalError, PillionError, Unavailable
+from pillion.outcome import Retry
+from pillion.resilience.breaker import Breaker
+from pillion.resilience.pause import Pause
+from pillion.service.contract import Contract
+from pillion.service.service import Service
+from pillion.testing.conformance.retries import reader
+from pillion.testing.conformance.world import Seen, World, eventually
+
+
+class Declined(Failure):
+    """Not now."""
+
+    status = 402
+
+
+def quick(attempts: int, *on: type[BaseException]) -> Retry:
+    """A policy for these exceptions that hardly waits."""
+    return Retry(attempts=attempts, backoff="1ms..2ms", on=on)
+
+
+class RetryPolicies:
+    """Each failure is tried again as its policy says."""
+
+    @pytest.mark.parametrize(
+        ("policies", "error", "attempts"),
+        [
+            ([quick(4, ConnectionError), quick(2, ValueError)], ConnectionError(), 4),
+            ([quick(4, ConnectionError), quick(2, ValueError)], ValueError(), 2),
+            ([quick(2, OSError), quick(4, ConnectionError)], ConnectionError(), 2),
+            ([quick(4, ConnectionError), quick(3)], KeyError(), 3),
+            ([quick(4, ConnectionError)], KeyError(), 1),
+            ([quick(3, Declined)], Declined(), 3),
+            ([quick(3)], Declined(), 1),
+        ],
+        ids=["one", "another", "first that fits", "all others", "none fits", "declared, named", "declared"],
+    )
+    async def test_the_first_policy_that_fits_is_followed(
+        self, world: World, policies: Sequence[Retry], error: Exception, attempts: int
+    ) -> None:
+        contract, sink = Contract(world.name("source")), Contract(world.name("sink"))
+        told, service, tried = contract.event("told", int), Service(sink), Seen[int]()
+
+        @service.on(told, retry=policies)
+        async def fail(ctx: Context, _: int) -> None:
+            tried.add(ctx.message.attempt or 1)
+            raise error
+
+        read, letters = reader(world, sink)
+        await world.start(read)
+        host = await world.start(service)
+        await host.emit(told, 1)
+        letter = (await letters.wait())[0].message
+        assert (letter.attempt, tried.items) == (attempts, list(range(1, attempts + 1)))
+
+
+class Callees:
+    """A command that fails again and again is left alone for a while; somebody else may answer for it."""
+
+    async def test_a_breaker_opens_and_lets_one_call_find_out_whether_it_may_close(self, world: World) -> None:
+        back, calls, broken = Service(world.name("back")), Seen[int](), True
+        front = Service(world.name("front"), breaker=Breaker(failures=2, pause=1.0))
+
+        @back.command
+        async def work(number: int) -> int:
+            calls.add(number)
+            if broken:
+                raise KeyError(number)
+            return number
+
+        @front.command(calls=[work])
+        async def ask(ctx: Context, number: int) -> int:
+            return await ctx.call(work, number)
+
+        await world.start(back)
+        host = await world.start(front)
+        for number in (1, 2):
+            with pytest.raises(InternalError):
+                await host.call(ask, number)
+        with pytest.raises(Unavailable, match="in a row"):
+            await host.call(ask, 3)
+        assert calls.items == [1, 2]
+        broken = False
+
+        async def answered() -> int | None:
+            try:
+                return await host.call(ask, 4)
+            except Unavailable:
+                return None
+
+        assert await eventually(answered) == 4
+        assert (await host.call(ask, 5), calls.items) == (5, [1, 2, 4, 5])
+
+    async def test_a_fallback_answers_for_a_command_that_does_not(self, world: World) -> None:
+        back, front = Service(world.name("back")), Service(world.name("front"))
+        errors = Seen[PillionError]()
+
+        @back.command(raises=[Declined])
+        async def work(number: int) -> int:
+            raise Declined if number == 0 else KeyError(number)
+
+        def instead(error: PillionError) -> int:
+            errors.add(error)
+            return -1
+
+        @front.command(calls=[work], raises=[Declined])
+        async def ask(ctx: Context, number: int) -> int:
+            return await ctx.call(work, number, fallback=instead)
+
+        await world.start(back)
+        host = await world.start(front)
+        assert await host.call(ask, 1) == -1
+        assert [type(error) for error in errors.items] == [InternalError]
+        # A declared failure is an answer.
+        with pytest.raises(Declined):
+            await host.call(ask, 0)
+
+
+class Pauses:
+    """A subscription whose messages all fail stops for a while instead of setting them all aside."""
+
+    async def test_a_subscription_pauses_and_goes_on(self, world: World) -> None:
+        contract, sink = Contract(world.name("source")), Contract(world.name("sink"))
+        told, service = contract.event("told", int), Service(sink, state=world.state)
+        failed, handled, broken = Seen[float](), Seen[int](), True
+        now = asyncio.get_running_loop().time
+
+        @service.on(told, pause=Pause(failures=2, wait="1s"), retry=Retry(attempts=4, backoff="1ms"))
+        async def work(number: int) -> None:
+            if broken:
+                failed.add(now())
+                raise ConnectionError
+            handled.add(number)
+
+        read, letters = reader(world, sink)
+        await world.start(read)
+        host = await world.start(service)
+        for number in range(4):
+            await host.emit(told, number)
+        # One attempt after the pause finds out that nothing has changed.
+        times = await failed.wait(3)
+        broken = False
+        assert sorted(await handled.wait(4)) == [0, 1, 2, 3]
+        assert times[2] - times[1] > 0.9
+        await world.quiet()
+        assert (len(failed.items), letters.items) == (3, [])
+
+
+class Lifetimes:
+    """What is worth nothing any more is not handled."""
+
+    async def test_an_event_that_has_expired_is_not_handled(self, world: World) -> None:
+        contract, heard = Contract(world.name("source")), Seen[int]()
+        told, service = contract.event("told", int), Service(world.name("sink"), state=world.state)
+
+        @service.command(emits=[told])
+        async def tell(ctx: Context) -> None:
+            ctx.emit(told, 1, ttl=0.1, delay=0.3)
+            ctx.emit(told, 2, ttl=60, delay=0.3)
+            ctx.emit(told, 3, delay=0.6)
+
+        @service.on(told)
+        async def hear(number: int) -> None:
+            heard.add(number)
+
+        host = await world.start(service)
+        await host.call(tell, None)
+        assert await heard.wait(2) == [2, 3]
+        await world.quiet()
+        assert heard.items == [2, 3]

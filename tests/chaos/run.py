@@ -1,0 +1,84 @@
+"""``python -m tests.chaos.run``: kills things while orders are handled, and prints what was lost and doubled."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import signal
+import sys
+import tempfile
+from argparse import ArgumentParser, BooleanOptionalAction, Namespace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pillion.telemetry.logs import configure
+from tests.chaos.brokers import BROKERS, LACKS
+from tests.chaos.faults import FAULTS, faults_of
+from tests.chaos.report import head, markdown, row
+from tests.chaos.scenario import Fault, Plan, Result, play
+from tests.profiles import STATES
+
+# A broker that never comes back keeps the publisher waiting for ever.
+_LIMIT_SECONDS = 240.0
+_LIMIT_SECONDS_PER_MESSAGE = 0.2
+
+
+def main() -> int:
+    """Run what the command line asks for; 1 when anything was lost or, unless ``--no-once``, doubled."""
+    asked = _arguments()
+    configure(level="error")
+    plan = Plan(asked.profile, asked.state, asked.messages, asked.seed, asked.once)
+    print(head(), flush=True)
+    faults = [FAULTS[name] for name in asked.fault or faults_of(asked.profile)]
+    for name, reason in LACKS.get(asked.profile, {}).items():
+        print(f"{name}: skipped, {reason}", flush=True)
+    results = [result for fault in faults if (result := _played(plan, fault, asked.keep)) is not None]
+    if asked.markdown is not None:
+        command = "python -m tests.chaos.run " + " ".join(sys.argv[1:])
+        asked.markdown.write_text(markdown(results, command, f"{datetime.now(UTC):%Y-%m-%d}"))
+    return 0 if len(results) == len(faults) and all(_is_good(result) for result in results) else 1
+
+
+def _played(plan: Plan, fault: Fault, keep: bool) -> Result | None:
+    folder = Path(tempfile.mkdtemp(prefix=f"chaos-{plan.profile}-{fault.name}-"))
+    try:
+        result = asyncio.run(_within_reason(plan, fault, folder))
+    except Exception as error:  # noqa: BLE001 - one run that cannot be made does not stop the others
+        print(f"{fault.name}: {type(error).__name__}: {error}; its logs are in {folder}", flush=True)
+        return None
+    print(row(result), flush=True)
+    if keep or not _is_good(result):
+        print(f"    its logs are in {folder}", flush=True)
+    else:
+        shutil.rmtree(folder)
+    return result
+
+
+async def _within_reason(plan: Plan, fault: Fault, folder: Path) -> Result:
+    """Run it; SIGTERM ends it as Ctrl-C does, so that nothing it started is left behind."""
+    playing = asyncio.ensure_future(play(plan, fault, folder))
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, playing.cancel)
+    async with asyncio.timeout(_LIMIT_SECONDS + plan.messages * _LIMIT_SECONDS_PER_MESSAGE):
+        return await playing
+
+
+def _is_good(result: Result) -> bool:
+    """Without ``once`` only loss is a fault."""
+    return result.verdict.good if result.plan.once else not result.verdict.lost
+
+
+def _arguments() -> Namespace:
+    parser = ArgumentParser(prog="python -m tests.chaos.run", description=__doc__)
+    parser.add_argument("--profile", choices=list(BROKERS), default="redis")
+    parser.add_argument("--state", choices=STATES, default="sqlite")
+    parser.add_argument("--fault", choices=list(FAULTS), action="append", help="default: all; may be given again")
+    parser.add_argument("--messages", type=int, default=500, help="orders, default 500")
+    parser.add_argument("--seed", type=int, default=1, help="reproduces a run: orders, and when the fault strikes")
+    parser.add_argument("--once", action=BooleanOptionalAction, default=True, help="declare handlers once=True")
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write a table for the documents")
+    parser.add_argument("--keep", action="store_true", help="keep the logs of good runs too")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

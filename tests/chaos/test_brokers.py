@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import nats
+import pytest
+from nats.js.api import ConsumerConfig
+from nats.js.errors import BadRequestError
+from paho.mqtt.client import Client, MQTTv311
+from paho.mqtt.enums import CallbackAPIVersion
+
+from tests.chaos.brokers import BROKERS, LACKS, Broker
+from tests.chaos.faults import FAULTS, faults_of
+
+
+@pytest.fixture
+def broker(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Broker]:
+    with ExitStack() as stack:
+        yield BROKERS[request.param](tmp_path, stack, None)
+
+
+async def publish_to_nats(broker: Broker) -> None:
+    async with await nats.connect(f"nats://{broker.server.address}") as client:
+        jetstream = client.jetstream()
+        await jetstream.add_stream(name="placed", subjects=["placed"])
+        await jetstream.add_consumer("placed", ConsumerConfig(durable_name="inventory"))
+        await jetstream.publish("placed", b"an order")
+
+
+def connected(broker: Broker, name: str) -> Client:
+    """A client whose session outlives it."""
+    client = Client(CallbackAPIVersion.VERSION2, name, False, None, MQTTv311)
+    client.connect("127.0.0.1", broker.server.port)
+    return client
+
+
+def subscribe(broker: Broker, name: str) -> None:
+    granted: list[bool] = []
+    client = connected(broker, name)
+    client.on_subscribe = lambda *_: granted.append(True)
+    while not client.is_connected():
+        client.loop(0.1)
+    client.subscribe("placed", 1)
+    while not granted:
+        client.loop(0.1)
+    client.disconnect()
+
+
+@pytest.mark.nats
+@pytest.mark.parametrize("broker", ["nats"], indirect=True)
+def test_nats_says_what_waits_for_a_group(broker: Broker) -> None:
+    assert broker.waiting is not None
+    asyncio.run(publish_to_nats(broker))
+    assert broker.waiting(("inventory",)) == 1
+    assert broker.waiting(("orders",)) == 0
+
+
+@pytest.mark.nats
+@pytest.mark.parametrize("broker", ["nats"], indirect=True)
+def test_a_full_nats_refuses_and_keeps_what_it_has(broker: Broker) -> None:
+    assert broker.fill
+    assert broker.empty
+    assert broker.waiting
+    asyncio.run(publish_to_nats(broker))
+    broker.fill()
+    with pytest.raises(BadRequestError):
+        asyncio.run(publish_to_nats(broker))
+    broker.empty()
+    assert broker.waiting(("inventory",)) == 1
+
+
+@pytest.mark.mqtt
+@pytest.mark.parametrize("broker", ["mqtt"], indirect=True)
+def test_mqtt_says_what_waits_for_a_group(broker: Broker) -> None:
+    assert broker.waiting is not None
+    subscribe(broker, "inventory")
+    subscribe(broker, "payments-slow")
+    client = connected(broker, "outside")
+    client.loop_start()
+    for _ in range(3):
+        client.publish("placed", b"an order", 1).wait_for_publish(5.0)
+    client.loop_stop()
+    client.disconnect()
+    assert broker.waiting(("inventory",)) == 3
+    assert broker.waiting(("inventory", "payments")) == 6
+    assert broker.waiting(("orders",)) == 0
+
+
+@pytest.mark.parametrize("profile", BROKERS)
+def test_a_profile_has_every_fault_but_those_that_its_broker_lacks(profile: str) -> None:
+    assert {*faults_of(profile), *LACKS.get(profile, {})} == FAULTS.keys()

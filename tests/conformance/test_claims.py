@@ -1,0 +1,56 @@
+"""Payloads over a limit, on each bridge: the behaviours of ``pillion.testing.conformance.claims``."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from pillion.runtime.settings import HostSettings
+from pillion.testing.conformance.claims import LARGEST, ClaimCheck
+from pillion.testing.conformance.world import World
+from tests.conformance.daprworld import DaprdWorld, FakeWorld
+from tests.conformance.memoryworld import MemoryWorld
+from tests.daprd import require_daprd
+from tests.profiles import copy_configuration, copy_profile
+from tests.servers import Server
+
+SETTINGS = HostSettings(claim_check_bytes=LARGEST)
+
+
+class TestMemory(ClaimCheck):
+    @pytest_asyncio.fixture
+    async def world(self) -> AsyncIterator[World]:
+        async with MemoryWorld(SETTINGS) as world:
+            yield world
+
+
+class TestFakeSidecar(ClaimCheck):
+    @pytest_asyncio.fixture
+    async def world(self) -> AsyncIterator[World]:
+        async with FakeWorld(SETTINGS) as world:
+            yield world
+
+
+class TestFakeSidecarInvocation(ClaimCheck):
+    """Commands by service invocation."""
+
+    @pytest_asyncio.fixture
+    async def world(self) -> AsyncIterator[World]:
+        async with FakeWorld(SETTINGS.model_copy(update={"commands": "invocation"})) as world:
+            yield world
+
+
+@pytest.mark.daprd
+@pytest.mark.redis
+class TestDaprdRedis(ClaimCheck):
+    """Redis carries the messages, and keeps the payloads."""
+
+    @pytest_asyncio.fixture
+    async def world(self, redis_server: Server, tmp_path: Path) -> AsyncIterator[World]:
+        require_daprd()
+        profile = copy_profile("redis", tmp_path, state="redis", redis=redis_server.address)
+        async with DaprdWorld(profile, copy_configuration(tmp_path), SETTINGS) as world:
+            yield world

@@ -1,0 +1,31 @@
+"""State stores that share a clock which tests move."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from pillion.ports.store import StateStore
+from pillion.stores.memory import MemoryStateStore
+from pillion.stores.sqlite import SQLiteStateStore
+from pillion.testing.clock import FakeClock
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest_asyncio.fixture(params=["memory", "sqlite"])
+async def store(request: pytest.FixtureRequest, tmp_path: Path, clock: FakeClock) -> AsyncIterator[StateStore]:
+    made: dict[str, StateStore] = {
+        "memory": MemoryStateStore(clock),
+        "sqlite": SQLiteStateStore(tmp_path / "state.db", clock=clock),
+    }
+    chosen = made[request.param]
+    await chosen.start()
+    yield chosen
+    await chosen.close()

@@ -1,0 +1,125 @@
+"""Handlers that may take longer than the sidecar waits are found, and named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pillion.errors import ConfigurationError
+from pillion.message import Message
+from pillion.ports.bridge import Kind, Route
+from pillion.runtime.delivery import DeliveryCheck
+from pillion.runtime.timeouts import overlong, seconds
+from pillion.sidecar.health import SidecarMetadata
+from tests.profiles import copy_profile
+from tests.runtime.test_delivery import Warnings, loaded
+
+
+async def handle(message: Message) -> Any:
+    raise AssertionError(message)
+
+
+def route(kind: Kind, timeout: float | None, address: str = "orders.v1.refund") -> Route:
+    return Route(kind, address, "orders.v1", "topic", handle, timeout=timeout)
+
+
+def found(*routes: Route, limit: float | None = 60.0, longest_wait: float = 20.0) -> list[str]:
+    return list(overlong([("pubsub", route) for route in routes], lambda _: limit, longest_wait))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("60s", 60),
+        ("1m30s", 90),
+        ("500ms", 0.5),
+        ("1.5h", 5400),
+        ("", None),
+        ("soon", None),
+        ("60", None),
+        ("5s!", None),
+    ],
+)
+def test_durations_are_read_as_go_writes_them(text: str, expected: float | None) -> None:
+    assert seconds(text) == expected
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+def test_the_default_timeout_fits(kind: Kind) -> None:
+    assert found(route(kind, 30.0)) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "longest", "too_long"),
+    [(Kind.EVENT, 35.0, 35.1), (Kind.SEND, 35.0, 35.1), (Kind.COMMAND, 55.0, 55.1)],
+)
+def test_what_is_tried_again_in_the_process_has_less_time(kind: Kind, longest: float, too_long: float) -> None:
+    assert found(route(kind, longest)) == []
+    (text,) = found(route(kind, too_long))
+    assert f"orders.v1.refund has timeout={too_long:g}" in text
+    assert f"timeout={longest:g} or less" in text
+
+
+def test_no_timeout_is_too_long() -> None:
+    (text,) = found(route(Kind.EVENT, None))
+    assert "orders.v1.refund has no timeout" in text
+    assert "targets.components.pubsub.inbound.timeout" in text
+    assert "slow=True" in text
+
+
+def test_a_command_is_named_once() -> None:
+    assert len(found(route(Kind.COMMAND, 90.0), route(Kind.SEND, 90.0))) == 1
+
+
+def test_a_sidecar_that_waits_for_ever_is_long_enough() -> None:
+    assert found(route(Kind.EVENT, None), limit=None) == []
+
+
+def test_a_sidecar_that_gives_up_while_messages_wait_is_told_to_wait_longer() -> None:
+    (text,) = found(route(Kind.EVENT, 1.0), limit=20.0)
+    assert "or less" not in text
+    assert "raise the Resiliency timeout" in text
+
+
+def accept(folder: Path | None, timeout: float | None, mode: Any = "refuse", component: str = "pubsub") -> list[str]:
+    log = Warnings()
+    sidecar: SidecarMetadata = loaded()
+    DeliveryCheck([folder] if folder else [], mode, log).accept(sidecar, [(component, route(Kind.EVENT, timeout))])
+    return log.texts
+
+
+def test_a_profile_tells_how_long_its_sidecar_waits(tmp_path: Path) -> None:
+    folder = copy_profile("redis", tmp_path)
+    assert accept(folder, 30.0) == []
+    with pytest.raises(ConfigurationError, match="waits 60 s for what pubsub brings"):
+        accept(folder, 50.0)
+    file = folder / "resiliency.yaml"
+    file.write_text(file.read_text().replace("delivery: 60s", "delivery: 2m"))
+    assert accept(folder, 50.0) == []
+
+
+def test_a_component_may_have_a_timeout_of_its_own(tmp_path: Path) -> None:
+    folder = copy_profile("redis", tmp_path)
+    file = folder / "resiliency.yaml"
+    before, slow = file.read_text().split("      slow:\n")
+    patient = before.replace("delivery: 60s", "delivery: 60s\n      patient: 1h")
+    file.write_text(f"{patient}      slow:\n{slow.replace('timeout: delivery', 'timeout: patient')}")
+    assert accept(folder, 3000.0, component="slow") == []
+    with pytest.raises(ConfigurationError):
+        accept(folder, 3000.0)
+
+
+def test_it_may_be_a_warning(tmp_path: Path) -> None:
+    (text,) = accept(copy_profile("redis", tmp_path), None, "warn")
+    assert "has no timeout" in text
+
+
+def test_without_a_profile_the_default_is_taken_and_only_warned_of() -> None:
+    _, text = accept(None, None)
+    assert "waits 60 s" in text
+
+
+def test_off_is_off() -> None:
+    assert accept(None, None, "off") == []
