@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -298,3 +299,22 @@ async def test_an_idempotency_key_with_spaces_is_refused() -> None:
     async with served(service) as client:
         answer = await client.ask("POST", "/charges", json=5, headers={"Idempotency-Key": "a b"})
     assert (answer.status, charged) == (400, [])
+
+
+async def test_a_client_that_goes_away_cancels_the_handler() -> None:
+    service, begun, ended = Service("slow"), asyncio.Event(), asyncio.Event()
+
+    @service.command(expose=Expose("POST", "/slow", public=True))
+    async def wait() -> None:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    async with served(service) as client:
+        asking = asyncio.ensure_future(client.ask("POST", "/slow"))
+        await begun.wait()
+        asking.cancel()
+        async with asyncio.timeout(5):
+            await ended.wait()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import uuid4
 
 from starlette.requests import ClientDisconnect, Request
@@ -30,6 +32,10 @@ from pillion.service.expose import Expose
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
 
+T = TypeVar("T")
+
+# Calls that take longer, in seconds, are cancelled when the client goes away.
+_SHORT = 0.05
 CORRELATION = "X-Correlation-ID"
 IDEMPOTENCY_KEY = "Idempotency-Key"
 _NAME = re.compile(r"[\x21-\x7e]{1,128}")
@@ -84,7 +90,8 @@ class CommandRoute:
             principal = await self._principal(request)
             payload = await self._binding.read(request)
             cause, key = _cause(request, principal, correlation_id), _idempotency_key(request)
-            return self._success(await self._host.call(self._command, payload, idempotency_key=key, cause=cause))
+            answer = self._host.call(self._command, payload, idempotency_key=key, cause=cause)
+            return self._success(await _while_waited_for(answer, request))
         except ClientDisconnect:
             return Response(status_code=400)  # nobody reads it
         except Exception as error:  # noqa: BLE001 - whatever it is, the caller gets an answer
@@ -115,6 +122,34 @@ class CommandRoute:
             return Unavailable()
         self._log.error("the request failed", exc_info=error, **about)
         return InternalError(correlation_id=correlation_id)
+
+
+async def _while_waited_for(answer: Awaitable[T], request: Request) -> T:
+    """The answer, as long as the client waits for it; then whoever works on it can stop.
+
+    Raises:
+        ClientDisconnect: it has gone.
+    """
+    calling = asyncio.ensure_future(answer)
+    # Most are answered before it would be worth a task to look.
+    await asyncio.wait((calling,), timeout=_SHORT)
+    if not calling.done():
+        leaving = asyncio.ensure_future(_left(request))
+        try:
+            await asyncio.wait((calling, leaving), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            leaving.cancel()
+            if not calling.done():
+                calling.cancel()
+    try:
+        return await calling
+    except asyncio.CancelledError:
+        raise ClientDisconnect from None
+
+
+async def _left(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
 
 
 def _idempotency_key(request: Request) -> str | None:

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pillion.errors import BridgeError, SidecarError, StoreError
 from pillion.outcome import Retry
+
+_DEFAULT = Retry()
+_INFRASTRUCTURE = (BridgeError, SidecarError, StoreError)
 
 
 class Retries:
@@ -26,7 +30,9 @@ class Retries:
         """
         if cause is None:
             return self._general or self._policies[0]
-        return next((policy for policy in self._policies if not policy.on or isinstance(cause, policy.on)), None)
+        fitting = (policy for policy in self._policies if not policy.on or isinstance(cause, policy.on))
+        # What the broker or the store could not do is no decision of the handler's.
+        return next(fitting, _DEFAULT if isinstance(cause, _INFRASTRUCTURE) else None)
 
     def named(self, cause: BaseException) -> bool:
         """Whether a policy is for just this kind of failure, so that it is tried again though it need not be."""
