@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo run-dapr test test-fast lint format bench chaos docs dapr kafka lock clean
+.PHONY: help setup run demo run-dapr test test-fast test-long lint format bench chaos docs dapr kafka lock clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ test: setup  ## Run all tests; those that need a sidecar or a broker skip with t
 
 test-fast: setup  ## Run the tests that need nothing installed
 	$(BIN)/python -m pytest -m "not daprd and not redis and not rabbitmq and not postgresql and not kafka and not mqtt and not nats"
+
+test-long: setup  ## Run the behaviours that `make test` leaves out: all of them on every real broker
+	$(BIN)/python -m pytest -m long
 
 lint: setup  ## Check format, style, types and import layers
 	$(BIN)/ruff format --check .

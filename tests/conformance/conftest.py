@@ -1,0 +1,25 @@
+"""Which behaviours run on which real broker every time; the others are marked ``long`` and run by ``make test-long``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pytest
+
+_DELIVERY = frozenset({"Events", "Retries", "Once", "Parking", "Letters", "Stopping"})
+# All behaviours run on Redis and RabbitMQ. What these brokers add is in the parts that are named here.
+ALWAYS = {
+    "TestDaprdInvocation": frozenset({"Calls", "Failures", "Deadlines", "Cancellation", "Idempotency", "Stopping"}),
+    "TestDaprdKafka": _DELIVERY | {"Ordering"},
+    "TestDaprdMQTT": _DELIVERY,
+    "TestDaprdNats": _DELIVERY | {"Calls"},
+}
+
+
+def pytest_collection_modifyitems(items: Iterable[pytest.Item]) -> None:
+    for item in items:
+        if not isinstance(item, pytest.Function) or item.cls is None:
+            continue
+        always = ALWAYS.get(item.cls.__name__)
+        if always is not None and item.function.__qualname__.partition(".")[0] not in always:
+            item.add_marker(pytest.mark.long)
