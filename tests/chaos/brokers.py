@@ -117,7 +117,8 @@ def _kafka(folder: Path, stack: ExitStack, front: int | None) -> Broker:
     server = stack.enter_context(servers.kafka(folder, front))
 
     def configure(*change: str) -> None:
-        argv = [find_program("java"), "-cp", servers.find_kafka(), "-Dorg.slf4j.simpleLogger.defaultLogLevel=error"]
+        argv = [find_program("java"), "-cp", servers.find_kafka(), "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
+        argv += ["-Dorg.slf4j.simpleLogger.defaultLogLevel=error"]
         argv += ["kafka.admin.ConfigCommand", "--bootstrap-server", server.address]
         argv += ["--entity-type", "brokers", "--entity-default", "--alter", *change]
         subprocess.run(argv, check=True, capture_output=True)
@@ -125,9 +126,9 @@ def _kafka(folder: Path, stack: ExitStack, front: int | None) -> Broker:
     # A killed sidecar's messages come again when its session has timed out.
     return Broker(
         "kafka", server, 15.0,
-        # One replica, and two are asked for: every publish is refused.
-        fill=lambda: configure("--add-config", "min.insync.replicas=2"),
-        empty=lambda: configure("--delete-config", "min.insync.replicas"),
+        # Everything is too large: publishes are refused, and groups keep their old offsets.
+        fill=lambda: configure("--add-config", "message.max.bytes=1"),
+        empty=lambda: configure("--delete-config", "message.max.bytes"),
     )  # fmt: skip
 
 

@@ -6,7 +6,6 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Callable, Mapping
 
-from tests.chaos.brokers import LACKS
 from tests.chaos.fleet import Pair
 from tests.chaos.publisher import duplicated, shuffled
 from tests.chaos.scenario import SERVICES, Fault, Plan, Run
@@ -126,8 +125,3 @@ _ALL = (
     Fault("versions", "version N-1 beside N in one group", inventory=(_OLD, _INVENTORY)),
 )  # fmt: skip
 FAULTS = {fault.name: fault for fault in _ALL}
-
-
-def faults_of(profile: str) -> list[str]:
-    """The names of those that can be made with this profile."""
-    return [name for name in FAULTS if name not in LACKS.get(profile, {})]

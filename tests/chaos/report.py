@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from tests.chaos.scenario import Result
 
@@ -23,14 +23,15 @@ def row(result: Result) -> str:
     return _line(_cells(result)) + "".join(f"\n    {sentence}" for sentence in wrong)
 
 
-def markdown(results: Sequence[Result], command: str, date: str) -> str:
-    """All results as a table for the documents, with how they came about."""
+def markdown(results: Sequence[Result], lacks: Mapping[str, str], command: str, date: str) -> str:
+    """All results as a table for the documents, with how they came about, and why some faults are not in it."""
     lines = [
         f"Measured on {date} with `{command}`.",
         "",
         "| " + " | ".join(("what goes wrong", *_HEADS[1:])) + " |",
         "|---" + "|---:" * (len(_HEADS) - 1) + "|",
         *("| " + " | ".join((result.fault.about, *_cells(result)[1:])) + " |" for result in results),
+        *(f"\nWithout `{name}`: {why}." for name, why in lacks.items()),
     ]
     return "\n".join(lines) + "\n"
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from pillion.telemetry.logs import configure
 from tests.chaos.brokers import BROKERS, LACKS
-from tests.chaos.faults import FAULTS, faults_of
+from tests.chaos.faults import FAULTS
 from tests.chaos.report import head, markdown, row
 from tests.chaos.scenario import Fault, Plan, Result, play
 from tests.profiles import STATES
@@ -29,13 +29,14 @@ def main() -> int:
     configure(level="error")
     plan = Plan(asked.profile, asked.state, asked.messages, asked.seed, asked.once)
     print(head(), flush=True)
-    faults = [FAULTS[name] for name in asked.fault or faults_of(asked.profile)]
-    for name, reason in LACKS.get(asked.profile, {}).items():
-        print(f"{name}: skipped, {reason}", flush=True)
+    lacks = {name: why for name, why in LACKS.get(asked.profile, {}).items() if name in (asked.fault or FAULTS)}
+    for name, why in lacks.items():
+        print(f"{name}: skipped, {why}", flush=True)
+    faults = [FAULTS[name] for name in asked.fault or FAULTS if name not in lacks]
     results = [result for fault in faults if (result := _played(plan, fault, asked.keep)) is not None]
     if asked.markdown is not None:
         command = "python -m tests.chaos.run " + " ".join(sys.argv[1:])
-        asked.markdown.write_text(markdown(results, command, f"{datetime.now(UTC):%Y-%m-%d}"))
+        asked.markdown.write_text(markdown(results, lacks, command, f"{datetime.now(UTC):%Y-%m-%d}"))
     return 0 if len(results) == len(faults) and all(_is_good(result) for result in results) else 1
 
 

@@ -1,4 +1,4 @@
-"""Which behaviours run on which real broker every time; the others are marked ``long`` and run by ``make test-long``."""
+"""Which behaviours run on which real broker every time; the others are marked ``long``, for ``make test-long``."""
 
 from __future__ import annotations
 

@@ -9,8 +9,11 @@ from typing import Any
 import pytest
 
 from pillion.errors import ConfigurationError
+from pillion.message import Message
+from pillion.outcome import Ack, Outcome
+from pillion.ports.bridge import Kind, Route
 from pillion.runtime.beside import host_beside_sidecar
-from pillion.runtime.delivery import DeliveryCheck, Mode
+from pillion.runtime.delivery import DeliveryCheck, Mode, crowded
 from pillion.runtime.settings import HostSettings
 from pillion.service.service import Service
 from pillion.sidecar.health import Component, LoadedResiliency, SidecarMetadata
@@ -36,6 +39,14 @@ def loaded(kind: str = "pubsub.redis", version: str = "1.18.2", **extra: str) ->
     types = {**dict.fromkeys(CHANNELS, kind), "orders-state": "state.sqlite", "secrets": "secretstores.local.file"}
     components = tuple(Component(name, type_) for name, type_ in {**types, **extra}.items())
     return SidecarMetadata("orders", version, components, resiliencies=(LoadedResiliency("zero-loss"),))
+
+
+async def handle(message: Message) -> Outcome:
+    return Ack()
+
+
+def route(topic: str) -> Route:
+    return Route(kind=Kind.EVENT, address="a.v1.b", group="a.v1", topic=topic, handle=handle)
 
 
 def accept(folder: Path | None, found: SidecarMetadata, mode: Mode = "refuse") -> list[str]:
@@ -92,6 +103,14 @@ def test_a_profile_that_is_not_there_is_refused(tmp_path: Path) -> None:
 def test_what_a_type_loses_in_any_case_is_a_warning(tmp_path: Path) -> None:
     (warning,) = accept(copy_profile("local", tmp_path), loaded("pubsub.in-memory"))
     assert warning.startswith("pubsub.in-memory:")
+
+
+def test_topics_that_share_a_connection_to_rabbitmq_are_a_warning() -> None:
+    asked = [("pubsub", route("a")), ("pubsub", route("b")), ("slow", route("a"))]
+    found = loaded("pubsub.rabbitmq", **{"pubsub-lane-2": "pubsub.rabbitmq"})
+    (warning,) = crowded(asked, found)
+    assert "pubsub brings 2 topics and has 1 lanes" in warning
+    assert not list(crowded(asked, loaded()))
 
 
 DIFFERENCES: list[tuple[SidecarMetadata, str]] = [

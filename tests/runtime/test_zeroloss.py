@@ -72,6 +72,7 @@ BROKEN = [
     ("rabbitmq", "pubsub", "requeueInFailure", None),
     ("rabbitmq", "pubsub", "autoAck", "true"),
     ("rabbitmq", "pubsub", "prefetchCount", "0"),
+    ("rabbitmq", "pubsub", "reconnectWaitSeconds", "1"),
     ("rabbitmq", "pubsub", "maxLen", "10"),
     ("rabbitmq", "pubsub", "maxLenBytes", "1000000"),
     ("rabbitmq", "pubsub", "ttlInSeconds", "60"),

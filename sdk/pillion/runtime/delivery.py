@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal, Protocol
 
+from pillion.bridges.dapr.components import APART, PUBSUB, Components
 from pillion.errors import ConfigurationError
 from pillion.pipeline.facilities import LONGEST_WAIT
 from pillion.ports.bridge import Route
@@ -75,11 +76,25 @@ class DeliveryCheck:
         problems += overlong(asked, Inbound(resources).timeout, self._longest_wait)
         if problems and self._mode == "refuse":
             raise ConfigurationError(f"{'; '.join(problems)}; {_WAYS_ON}")
-        self._warn((*problems, *limits(resources)))
+        self._warn((*problems, *limits(resources), *crowded(asked, loaded)))
 
     def _warn(self, texts: Iterable[str]) -> None:
         for text in texts:
             self._log.warning(text)
+
+
+def crowded(asked: Sequence[tuple[str, Route]], loaded: SidecarMetadata) -> Iterator[str]:
+    """Components with topics that must share a connection and get in each other's way on it, a sentence each."""
+    components = Components(component.name for component in loaded.components)
+    for name in sorted(loaded.of_types(APART)):
+        topics = {route.topic for component, route in asked if component == name}
+        lanes = components.lanes(name)
+        if len(topics) > max(len(lanes), name != PUBSUB):
+            yield (
+                f"{name} brings {len(topics)} topics and has {len(lanes)} lanes: after a restart of the broker "
+                "messages of topics that share a connection can be held for half an hour; have as many components "
+                f"{name}-lane-2, {name}-lane-3, … as there are topics, see lanes.yaml of the profile rabbitmq"
+            )
 
 
 def differences(resources: Sequence[Resource], loaded: SidecarMetadata) -> Iterator[str]:

@@ -162,6 +162,13 @@ _RABBITMQ = (
         '"200"',
         "the sidecar takes the whole queue into memory, and all of it comes again when it is killed",
     ),
+    Rule(
+        "reconnectWaitSeconds",
+        _unless_absent(lambda value: _number(value) >= 3),
+        '"3" or more',
+        "pillion cannot tell that the connection broke before the broker had confirmed a publish",
+        _ONLY_EVENTS,
+    ),
     Rule("maxLen", _long, "a number above the largest backlog", _UNREAD),
     Rule("maxLenBytes", _absent, "", _UNREAD, _ONLY_EVENTS),
     Rule("ttlInSeconds", _absent, "", _UNREAD, _ONLY_EVENTS),
@@ -213,7 +220,7 @@ RULES: Mapping[str, Sequence[Rule]] = {
 # What a type loses whatever its settings.
 LIMITS: Mapping[str, str] = {
     "pubsub.in-memory": "what is in flight is lost when the sidecar ends, and no other sidecar gets any of it",
-    "pubsub.rabbitmq": "a killed broker can lose messages it was about to confirm, for the component does not miss a "
-    "confirmation that never comes",
+    "pubsub.rabbitmq": "what a broker refuses to store (overflow reject-publish) counts as accepted, and so does what "
+    "others than pillion publish while it is killed, for the component does not miss a confirmation that never comes",
     "pubsub.mqtt3": "an app can have one replica only, for two sidecars with one client id throw each other out",
 }

@@ -91,7 +91,7 @@ class MessageTracer:
     def storing(self, operation: str, component: str, batch: int = 1) -> Iterator[None]:
         """A client span around one operation of a store; neither keys nor values are recorded.
 
-        Only within another span: a host looks after parked messages all the time, and nobody wants a trace of each look.
+        Only within another span: a host looks after parked messages all the time, and no look is a trace of its own.
         """
         if not get_current_span().get_span_context().is_valid:
             yield

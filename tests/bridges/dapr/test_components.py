@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pillion.bridges.dapr.components import Components
-from pillion.bridges.dapr.subscriptions import subscriptions
+from pillion.bridges.dapr.subscriptions import on_lanes, subscriptions
 from pillion.message import Message
 from pillion.outcome import Ack, Outcome
 from pillion.ports.bridge import Kind, Route
@@ -56,10 +56,22 @@ def test_lanes_of_a_component_are_those_with_its_name_and_a_number() -> None:
 
 
 def test_every_lane_delivers_to_the_same_path() -> None:
-    (subscribed,) = subscriptions([route()], Components(["pubsub", "pubsub-lane-2"]), bulk_commands=False)
+    components = Components(["pubsub", "pubsub-lane-2"])
+    (subscribed,) = on_lanes(subscriptions([route()], components, bulk_commands=False), components)
     declared = subscribed.declarations()
     assert [entry["pubsubname"] for entry in declared] == ["pubsub", "pubsub-lane-2"]
     assert {entry["route"] for entry in declared} == {subscribed.path}
+
+
+def test_where_subscriptions_must_be_apart_each_topic_has_a_lane_and_the_component_only_sends() -> None:
+    apart = Components(["pubsub", "pubsub-lane-2", "pubsub-lane-3", "slow"], apart={"pubsub", "slow"})
+    assert apart.bringing("pubsub", ["b", "a"]) == {"a": ("pubsub-lane-2",), "b": ("pubsub-lane-3",)}
+    assert apart.bringing("slow", ["a"]) == {"a": ("slow",)}
+
+
+def test_more_topics_than_lanes_share_them() -> None:
+    apart = Components(["pubsub", "pubsub-lane-2", "pubsub-lane-3"], apart={"pubsub"})
+    assert apart.bringing("pubsub", "abc")["c"] == ("pubsub-lane-2",)
 
 
 def test_what_delivers_one_batch_at_a_time_leaves_slow_handlers_to_another() -> None:

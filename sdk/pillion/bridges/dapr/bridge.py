@@ -12,13 +12,14 @@ from typing import Literal, TypeAlias
 from msgspec.structs import replace
 
 from pillion.bridges.dapr.channel import AppChannel, Receiver
-from pillion.bridges.dapr.components import APART, PUBSUB, Components
+from pillion.bridges.dapr.components import APART, PUBSUB, REPLIES, Components
 from pillion.bridges.dapr.deliveries import Deliveries, Log
 from pillion.bridges.dapr.invocation import Invoked, Invoker
 from pillion.bridges.dapr.mqtt import MqttSessions
 from pillion.bridges.dapr.pending import Pending
 from pillion.bridges.dapr.probes import Probes
 from pillion.bridges.dapr.publisher import PARTITIONED, Publisher
+from pillion.bridges.dapr.receipts import Receipts
 from pillion.bridges.dapr.streams import Streams
 from pillion.bridges.dapr.subscriptions import Subscribed, by_path, on_lanes, replies, subscriptions
 from pillion.codec.cloudevents import MalformedEvent, decode
@@ -124,6 +125,7 @@ class DaprBridge:
         partitioned, apart = loaded.of_types(PARTITIONED), loaded.of_types(APART)
         self._publisher.keyed = partitioned
         self._components = Components(names, serial=partitioned, apart=apart)
+        self._publisher.receipts = Receipts(self._sidecar, apart - {REPLIES})
         self._subscribed = self._wanted()
         self._check(loaded)
         await self._streams.start(loaded, [(one.component, one.topic) for one in self._subscribed])
@@ -160,7 +162,7 @@ class DaprBridge:
         request = replace(outgoing.message, reply_to=self._options.reply_topic)
         reply = self._pending.expect(request)
         try:
-            await self._publisher.publish([outgoing._replace(message=request)])
+            await self._publisher.publish([outgoing._replace(message=request)], sure=False)
             return await reply
         finally:
             reply.cancel()
@@ -233,7 +235,9 @@ class DaprBridge:
         if not subscribed.routes:
             return Receiver(subscribed.shape, self._take_replies)
         since = datetime.fromtimestamp(self._clock.now(), UTC) if subscribed.broadcast else None
-        patience = _PATIENCE_SECONDS if self._components.serial(subscribed.component) and subscribed.calls else None
+        # One batch at a time: a call that waits for another call to this app would wait for itself.
+        held_up = subscribed.bulk or self._components.serial(subscribed.component)
+        patience = _PATIENCE_SECONDS if held_up and subscribed.calls else None
         deliveries = Deliveries(subscribed.routes, self.publish, self._log, self._components.replies, since, patience)
         self._deliveries.append(deliveries)
         return Receiver(subscribed.shape, deliveries.take)

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from pillion.ports.bridge import Kind, Route
 
-PUBSUB = "pubsub"
+PUBSUB, REPLIES = "pubsub", "replies"
 # Types whose subscriptions must not share a connection: after the broker was away they all begin again at once, take
 # each other's answers, and leave behind consumers that get messages and never acknowledge any.
 APART = frozenset({"pubsub.rabbitmq"})
@@ -27,9 +27,7 @@ class Components:
         apart: those of them whose subscriptions must not share a connection.
     """
 
-    def __init__(
-        self, loaded: Iterable[str] = (), serial: Collection[str] = (), apart: Collection[str] = ()
-    ) -> None:
+    def __init__(self, loaded: Iterable[str] = (), serial: Collection[str] = (), apart: Collection[str] = ()) -> None:
         self._loaded = sorted(loaded)
         self._serial = serial
         self._apart = apart
@@ -37,7 +35,7 @@ class Components:
     @property
     def replies(self) -> str:
         """What carries replies."""
-        return "replies" if "replies" in self._loaded else PUBSUB
+        return REPLIES if REPLIES in self._loaded else PUBSUB
 
     def serial(self, component: str) -> bool:
         """Whether it delivers the next message only when the one before is answered."""

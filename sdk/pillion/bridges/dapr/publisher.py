@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import NamedTuple
 from urllib.parse import quote
 
+from pillion.bridges.dapr.receipts import Receipts
 from pillion.bridges.dapr.wire import RAW_PUBLISH, bulk_failures, bulk_publish, publish_query
 from pillion.codec.cloudevents import CONTENT_TYPE, encode
 from pillion.errors import BridgeError, PillionError
@@ -22,6 +23,8 @@ LARGEST_BATCH = 100
 # Types of components that keep order by partition; which one, `partitionKey` says.
 PARTITIONED = frozenset({"pubsub.kafka"})
 Prepare = Callable[[str, str], Awaitable[None]]
+_ATTEMPTS = 3  # the second of which waits until the sidecar is connected again
+_UNSURE = "the connection to the broker broke before it had confirmed the message; it may have it or not"
 _EVENT = {"content-type": CONTENT_TYPE}
 _BULK = {"content-type": "application/json"}
 
@@ -29,6 +32,7 @@ _BULK = {"content-type": "application/json"}
 class _Waiting(NamedTuple):
     body: bytes
     key: str | None
+    sure: bool
     accepted: asyncio.Future[None]
 
 
@@ -42,36 +46,41 @@ class Publisher:
     Attributes:
         keyed: components that put messages of one subject into one partition when they are told it. Others are not
             told: they would store it, and hand it on as an HTTP header, in which not every text may stand.
+        receipts: makes sure of what the sidecar accepts.
     """
 
     def __init__(self, channel: SidecarChannel, prepare: Prepare | None = None) -> None:
         self._channel = channel
         self._prepare = prepare or _nothing_to_prepare
         self.keyed: Collection[str] = ()
+        self.receipts = Receipts(channel)
         self._topics: dict[tuple[str, str], _Topic] = {}
 
-    async def publish(self, messages: Sequence[Outgoing]) -> None:
-        """Send messages; returns when the sidecar has accepted all.
+    async def publish(self, messages: Sequence[Outgoing], *, sure: bool = True) -> None:
+        """Send messages; returns when the broker has all.
+
+        Args:
+            messages: sent at once, in any order.
+            sure: False believes the sidecar, which is faster; for calls, that end as a time-out when they are lost.
 
         Raises:
             BridgeError: at least one was not accepted.
         """
         if len(messages) == 1:
-            await self._put(messages[0])
+            await self._put(messages[0], sure)
             return
-        accepted = [self._put(outgoing) for outgoing in messages]
+        accepted = [self._put(outgoing, sure) for outgoing in messages]
         for refused in await asyncio.gather(*accepted, return_exceptions=True):
             if isinstance(refused, BaseException):
                 raise refused
 
-    def _put(self, outgoing: Outgoing) -> asyncio.Future[None]:
+    def _put(self, outgoing: Outgoing, sure: bool) -> asyncio.Future[None]:
         key = (outgoing.component, outgoing.topic)
         topic = self._topics.get(key)
         if topic is None:
-            topic = self._topics[key] = _Topic(self._channel, self._prepare, *key)
-        return topic.put(
-            encode(outgoing.message), outgoing.message.subject if outgoing.component in self.keyed else None
-        )
+            topic = self._topics[key] = _Topic(self._channel, self._prepare, self.receipts, *key)
+        subject = outgoing.message.subject if outgoing.component in self.keyed else None
+        return topic.put(encode(outgoing.message), subject, sure)
 
     async def close(self) -> None:
         """Wait for what is in flight."""
@@ -86,9 +95,12 @@ async def _nothing_to_prepare(*_: str) -> None:
 class _Topic:
     """The queue of one topic, and the task that empties it while there is something to send."""
 
-    def __init__(self, channel: SidecarChannel, prepare: Prepare, component: str, topic: str) -> None:
+    def __init__(
+        self, channel: SidecarChannel, prepare: Prepare, receipts: Receipts, component: str, topic: str
+    ) -> None:
         self._channel = channel
         self._prepare = prepare
+        self._receipts = receipts
         self._place = component, topic
         self._name = f"{component}/{topic}"
         path = f"{quote(component, safe='')}/{quote(topic, safe='')}"
@@ -97,10 +109,10 @@ class _Topic:
         self._queue: list[_Waiting] = []
         self._sending: asyncio.Task[None] | None = None
 
-    def put(self, body: bytes, key: str | None) -> asyncio.Future[None]:
+    def put(self, body: bytes, key: str | None, sure: bool) -> asyncio.Future[None]:
         loop = asyncio.get_running_loop()
         accepted: asyncio.Future[None] = loop.create_future()
-        self._queue.append(_Waiting(body, key, accepted))
+        self._queue.append(_Waiting(body, key, sure, accepted))
         if self._sending is None:
             self._sending = loop.create_task(self._send())
         return accepted
@@ -120,16 +132,30 @@ class _Topic:
     async def _send_batch(self, batch: Sequence[_Waiting]) -> None:
         try:
             await self._prepare(*self._place)
-            failed = await self._exchange([(waiting.body, waiting.key) for waiting in batch])
+            failed = await self._deliver(batch)
         except PillionError as error:
             failed = dict.fromkeys(range(len(batch)), str(error))
-        for index, (_, _, accepted) in enumerate(batch):
+        for index, waiting in enumerate(batch):
+            accepted = waiting.accepted
             if accepted.done():
                 continue
             if index in failed:
                 accepted.set_exception(BridgeError(f"publishing to {self._name}: {failed[index]}"))
             else:
                 accepted.set_result(None)
+
+    async def _deliver(self, batch: Sequence[_Waiting]) -> dict[int, str]:
+        """Send, and send again what the broker may not have; which were not accepted, and why."""
+        loop, (component, _) = asyncio.get_running_loop(), self._place
+        events = [(waiting.body, waiting.key) for waiting in batch]
+        sure = any(waiting.sure for waiting in batch)
+        for _ in range(_ATTEMPTS):
+            async with self._receipts.turn(component):
+                begun = loop.time()
+                failed = await self._exchange(events)
+            if not sure or len(failed) == len(batch) or await self._receipts.came(component, begun):
+                return failed
+        return dict.fromkeys(range(len(batch)), _UNSURE)
 
     async def _exchange(self, events: Sequence[tuple[bytes, str | None]]) -> dict[int, str]:
         """Which of these were not accepted, and why."""

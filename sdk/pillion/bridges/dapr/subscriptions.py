@@ -76,6 +76,11 @@ class Subscribed:
         return any(route.broadcast for route in self.routes)
 
     @property
+    def bulk(self) -> bool:
+        """Whether its messages come in batches, one at a time."""
+        return self.shape is not RAW_SINGLE
+
+    @property
     def calls(self) -> bool:
         """Whether its messages are calls: a lost one ends as a time-out at its caller."""
         return bool(self.routes) and all(route.kind is Kind.COMMAND and not route.durable for route in self.routes)
@@ -95,7 +100,7 @@ class Subscribed:
             # Without a default, Dapr posts what no rule matches to "/", and to the dead letters as well.
             rules = [{"match": self.rule, "path": self.path}]
             declared["routes"] = {"rules": rules, "default": IGNORED_PATH}
-        if self.shape is not RAW_SINGLE:
+        if self.bulk:
             declared["bulkSubscribe"] = {
                 "enabled": True, "maxMessagesCount": self._largest_batch(), "maxAwaitDurationMs": BULK_AWAIT_MS,
             }  # fmt: skip
