@@ -36,6 +36,11 @@ class ClaimingBridge:
         self.close = bridge.close
         self.problems = bridge.problems
 
+    @property
+    def longest_hold(self) -> float:
+        """That of the other bridge."""
+        return self._bridge.longest_hold
+
     async def publish(self, messages: Sequence[Outgoing]) -> None:
         """Hand messages over once their payloads are stored; see ``Bridge.publish``."""
         await self._bridge.publish(await lightened(messages, self._claims))

@@ -6,7 +6,7 @@ What a handler does not need is left out when its stages are folded into one cal
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pillion.context import Context
@@ -23,13 +23,14 @@ from pillion.pipeline.once import once, recovered
 from pillion.pipeline.outbound import Outbound
 from pillion.pipeline.parking import Resume
 from pillion.pipeline.policy import policy
+from pillion.pipeline.recovery import Recovery
 from pillion.pipeline.scope import HandlerScope, Provisions
 from pillion.pipeline.settle import Settling
 from pillion.pipeline.steps import Plan, Stage, Step
 from pillion.pipeline.trace import traced
 from pillion.pipeline.validate import validate
 from pillion.pipeline.wanted import wanted
-from pillion.ports.bridge import Kind, Route
+from pillion.ports.bridge import Forget, Kind, Route
 from pillion.resilience.breaker import Circuits
 from pillion.resilience.retries import Retries
 from pillion.service.event import Event
@@ -86,7 +87,10 @@ class _Compiler:
         settling = Settling(sent, scope, _folded(sent), dead_letter_topic=letters)
         self.parked[handler.address] = settling.resume
         return [
-            self._route(Kind.COMMAND, handler, command.topic, answer, command.address, None),
+            replace(
+                self._route(Kind.COMMAND, handler, command.topic, answer, command.address, None),
+                custody=self._custody(called),
+            ),
             self._route(Kind.SEND, handler, command.send_topic, settling.handle, command.address, letters),
         ]
 
@@ -136,6 +140,14 @@ class _Compiler:
             types=(type_,), dead_letter_topic=letters, concurrency=handler.concurrency,
             durable=handler.once is not None, timeout=handler.timeout,
         )  # fmt: skip
+
+    def _custody(self, plan: Plan) -> Callable[[Message], Awaitable[Forget]] | None:
+        """Keeps calls that take long, where their effects must not be lost."""
+        if plan.handler.once is None:
+            return None
+        recovery = Recovery(plan)
+        self.parked[recovery.address] = recovery.resume
+        return recovery.keep
 
     def _plan(self, handler: Handler, *, replies: bool) -> Plan:
         return Plan(handler, self._facilities, self._outbound, replies, self._provisions, Retries(handler.retries))

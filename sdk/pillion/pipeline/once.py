@@ -19,6 +19,7 @@ from pillion.message import Message
 from pillion.outcome import Ack, Outcome, Reply
 from pillion.pipeline.failures import report
 from pillion.pipeline.leaving import Again, Dispatch, Execution, uninterrupted
+from pillion.pipeline.recovery import Recovery
 from pillion.pipeline.steps import Plan, Step
 from pillion.pipeline.validate import validate
 from pillion.ports.bridge import Outgoing
@@ -27,10 +28,8 @@ from pillion.resilience.inbox import Busy, Claim, Inbox
 from pillion.resilience.record import Record
 from pillion.service.subscription import CommandHandler
 
-# Seconds for which a claim outlives the handler's time-out, and what counts as the time-out of one that has none.
-_GRACE = 10.0
-_UNLIMITED = 600.0
-# How long a delivery waits for another that has the claim, at most, and at most half its time-out; then it is parked.
+# How long a delivery waits for another that has the claim, at most, and at most a part of its time-out; then it is
+# parked.
 _PATIENCE = 10.0
 _FIRST_LOOK, _LAST_LOOK = 0.02, 0.5
 # Recorded messages that have not left after this time will not leave by themselves. Seconds.
@@ -44,14 +43,14 @@ def once(plan: Plan, step: Step) -> Step:
     """Handle a message that was not handled before; answer again for one that was."""
     if plan.handler.once is None:
         return step
-    return _Once(plan, step, plan.handler.once).handle
+    return _Once(plan, step).handle
 
 
 def recovered(plan: Plan, step: Step) -> Step:
     """Before a message is refused as expired: let leave what an earlier delivery of it had done and recorded."""
     if plan.handler.once is None:
         return step
-    recovery = _Once(plan, step, plan.handler.once)
+    recovery = Recovery(plan)
 
     async def recover(context: Context[Any, Any]) -> Outcome:
         if recovery.expired(context.message):
@@ -62,20 +61,20 @@ def recovered(plan: Plan, step: Step) -> Step:
 
 
 class _Once:
-    def __init__(self, plan: Plan, step: Step, window: float) -> None:
+    def __init__(self, plan: Plan, step: Step) -> None:
         self._plan = plan
         self._step = step
         # Another run starts from the message again: the first may have changed the payload.
         self._rerun = validate(plan, step)
-        self._window = window
-        self._lease = (plan.handler.timeout or _UNLIMITED) + _GRACE
-        self._patience = min(_PATIENCE, (plan.handler.timeout or _UNLIMITED) / 2)
+        self._recovery = Recovery(plan)
+        self._window = plan.handler.once or 0.0
+        self._patience = min(_PATIENCE, self._recovery.lease / 3)
         self._clock = plan.facilities.clock
         self._dispatch = Dispatch(plan)
         self._provisions = plan.provisions
 
     async def handle(self, context: Context[Any, Any]) -> Outcome:
-        inbox, step = self._inbox(), self._step
+        inbox, step = self._recovery.inbox(), self._step
         for run in range(_RUNS):
             begun = await self._begin(inbox, context.message)
             if isinstance(begun, Record):
@@ -87,16 +86,6 @@ class _Once:
                 await self._clock.sleep(random.random() * min(_LONGEST_WAIT, 0.005 * 2**run))
                 step = self._rerun
         raise Unavailable(reason=f"{self._plan.handler.address}: others changed its state {_RUNS} times in a row")
-
-    def expired(self, message: Message) -> bool:
-        times = (message.deadline, message.expiration)
-        return any(time is not None and time.timestamp() <= self._clock.now() for time in times)
-
-    async def finish(self, message: Message) -> None:
-        inbox = self._inbox()
-        record = await inbox.find(_key(self._plan, message))
-        if record is not None:
-            await self._dispatch.record(inbox, record)
 
     async def _run(self, context: Context[Any, Any], inbox: Inbox, claim: Claim, step: Step) -> Outcome:
         if self._provisions.store is None:
@@ -138,7 +127,7 @@ class _Once:
                 await uninterrupted(execution.inbox.release(execution.claim))
 
     async def _begin(self, inbox: Inbox, message: Message) -> Claim | Record:
-        key, until, look = _key(self._plan, message), self._clock.now() + self._patience, _FIRST_LOOK
+        key, until, look = self._recovery.key(message), self._clock.now() + self._patience, _FIRST_LOOK
         while True:
             try:
                 begun = await inbox.begin(key)
@@ -168,22 +157,9 @@ class _Once:
             reply = record.answer.put_in(reply)
         return Reply(reply if reply.claim is None else await self._plan.facilities.claims.fetch(reply))
 
-    def _inbox(self) -> Inbox:
-        return self._provisions.inbox(self._window, self._lease)
-
 
 def _fingerprint(message: Message) -> str:
     """Of a request that its sender named; messages without a name are known by their id."""
     if message.idempotency_key is None:
         return ""
     return sha256(message.json or (message.data_base64 or "").encode()).hexdigest()
-
-
-def _key(plan: Plan, message: Message) -> str:
-    """What names the handler and the message; an idempotency key is its tenant's and its principal's own."""
-    name = (
-        ("id", message.source, message.id)
-        if message.idempotency_key is None
-        else ("key", message.tenant_id or "", message.principal_id or "", message.idempotency_key)
-    )
-    return "\n".join((plan.handler.address, *name))

@@ -140,6 +140,14 @@ class _Attempts:
         self._retries = plan.retries
         self._gate = gate
         self._longest_wait = plan.facilities.longest_wait
+        self._bridge = plan.facilities.bridge
+        self._provisions = plan.provisions
+
+    def _limit(self) -> float:
+        """Seconds for which a message may wait here; without a shelf there is no other place."""
+        return (
+            self._longest_wait if self._provisions.shelf is None else min(self._longest_wait, self._bridge.longest_hold)
+        )
 
     async def run(self, message: Message, outcome: Outcome, began: float) -> tuple[Message, Outcome, float]:
         """The message as it was last tried, what that came to, and, for a ``Retry``, in how many seconds it is due.
@@ -147,7 +155,7 @@ class _Attempts:
         Attempts that take long count as waiting does: no attempt begins later than that after the first, so that the
         last one is over before a sidecar gives up.
         """
-        until = began + self._longest_wait
+        until = began + self._limit()
         while isinstance(outcome, Retry):
             outcome, wait = self.after(message, outcome)
             if not isinstance(outcome, Retry) or isinstance(outcome, Again) or self._clock.now() + wait > until:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeAlias
 
 from pillion.flow import Handle
 from pillion.message import Message
+
+# Takes back what was kept; awaited once.
+Forget: TypeAlias = Callable[[], Awaitable[None]]
 
 
 class Kind(Enum):
@@ -41,6 +44,8 @@ class Route:
             an answer of None, is no order.
         durable: a command that must not be lost even when its caller has gone: it is answered to the broker in a way
             that nothing but this process can have said.
+        custody: keeps a message that takes long in hand, so that the broker may forget it before it is handled; None
+            where only the broker has it.
         timeout: seconds one attempt may take; None is unlimited.
         needs: state component that must be there and keep ETags; without it the route is left out.
     """
@@ -60,6 +65,7 @@ class Route:
     rule: str | None = None
     key: Callable[[Message], str | None] | None = None
     durable: bool = False
+    custody: Callable[[Message], Awaitable[Forget]] | None = None
     timeout: float | None = None
     needs: str | None = None
 
@@ -86,6 +92,11 @@ class Outgoing(NamedTuple):
 
 class Bridge(Protocol):
     """Moves messages. Implementations: ``pillion.bridges.memory`` and ``pillion.bridges.dapr``."""
+
+    @property
+    def longest_hold(self) -> float:
+        """Seconds for which a message may wait in hand without holding up others; known once the bridge is started."""
+        ...
 
     def bind(self, routes: Sequence[Route]) -> None:
         """Know what will be delivered; comes before ``start``."""

@@ -95,8 +95,8 @@ class Shelf:
 
     async def park(
         self, message: Message, address: str, due: float, attempt: int, reason: str, key: str | None = None
-    ) -> None:
-        """Keep a message for one handler.
+    ) -> str:
+        """Keep a message for one handler; its name on the shelf.
 
         The same one twice is one entry, with its first place among its key's, the later time and the higher attempt.
 
@@ -117,6 +117,7 @@ class Shelf:
             due, attempt = max(due, known.due), max(attempt, known.attempt)
             parked = replace(parked, due=due, since=known.since, attempt=attempt)
         await self._put(id_, parked, message)
+        return id_
 
     async def post(self, outgoing: Outgoing, due: float) -> None:
         """Keep a message that is to be published at ``due``, in seconds since 1970-01-01 UTC.

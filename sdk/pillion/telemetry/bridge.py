@@ -30,6 +30,11 @@ class TracedBridge:
         self.close = bridge.close
         self.problems = bridge.problems
 
+    @property
+    def longest_hold(self) -> float:
+        """That of the other bridge."""
+        return self._bridge.longest_hold
+
     async def publish(self, messages: Sequence[Outgoing]) -> None:
         """Hand messages over, each in a producer span; see ``Bridge.publish``."""
         with self._tracer.publishing(messages) as stamped:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -32,6 +33,7 @@ from pillion.sidecar.channel import SidecarChannel
 from pillion.sidecar.health import SidecarMetadata, metadata, wait_outbound
 
 _POLL_SECONDS = 0.05
+_SERIAL_HOLD_SECONDS = 1.0
 # A call that makes calls may need the partition that it holds up.
 _PATIENCE_SECONDS = 0.5
 
@@ -111,6 +113,11 @@ class DaprBridge:
         self.loaded = SidecarMetadata()
         self._mqtt = MqttSessions(sidecar, options.mqtt_url, clock, log)
         self.channel = AppChannel(options.app_token, self._mqtt.heal)
+
+    @property
+    def longest_hold(self) -> float:
+        """A second where a delivery holds up those behind it; for ever elsewhere."""
+        return _SERIAL_HOLD_SECONDS if self._components.serial(PUBSUB) else math.inf
 
     def bind(self, routes: Sequence[Route]) -> None:
         """Know what will be delivered; see ``Bridge.bind``."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, Protocol
 from uuid import uuid4
@@ -14,10 +15,10 @@ from msgspec import Raw
 from pillion.bridges.dapr.wire import RETRY, SUCCESS
 from pillion.codec.cloudevents import MalformedEvent, decode
 from pillion.codec.raw import raw_event
-from pillion.errors import BridgeError, Failure, UnknownCommand
+from pillion.errors import BridgeError, Failure, PillionError, UnknownCommand
 from pillion.message import Message
 from pillion.outcome import Outcome, Reply, Retry
-from pillion.ports.bridge import Kind, Outgoing, Route
+from pillion.ports.bridge import Forget, Kind, Outgoing, Route
 from pillion.resilience.deadletter import dead_letter, malformed, sealed
 from pillion.resilience.workers import crew_of
 
@@ -35,11 +36,13 @@ class Log(Protocol):
 class Batch:
     """The messages of one delivery and what became of each."""
 
-    __slots__ = ("_done", "left", "statuses")
+    __slots__ = ("_done", "in_hand", "kept", "left", "statuses")
 
     def __init__(self, size: int) -> None:
         self.statuses = [SUCCESS] * size
         self.left = 0
+        self.in_hand: dict[int, Message] = {}
+        self.kept: dict[int, Forget] = {}
         self._done: asyncio.Future[None] | None = None
 
     def settle(self, index: int, outcome: Outcome) -> None:
@@ -80,7 +83,7 @@ class Deliveries:
         replies: component that carries replies.
         since: for a broadcast: older events were for instances that are gone; None takes all.
         patience: seconds after which a delivery is answered though its messages are still being handled, so that they
-            hold up no others; a crash then loses them. None waits for all.
+            hold up no others; a crash then loses those of routes without custody. None waits for all.
     """
 
     def __init__(
@@ -104,6 +107,7 @@ class Deliveries:
         crews = [(route, crew_of(self._handling(route), route.concurrency, _job_key(route))) for route in routes]
         self._crews = [crew for _, crew in crews]
         self._untyped = [crew for route, crew in crews if not route.types]
+        self._custody = {type_: route.custody for route in routes if route.custody for type_ in route.types}
         typed = {type_ for route in routes for type_ in route.types}
         self._by_type = {
             type_: [crew for route, crew in crews if not route.types or type_ in route.types] for type_ in typed
@@ -124,6 +128,8 @@ class Deliveries:
             crews = by_type.get(message.type, untyped)
             if not crews:
                 await self._refuse(message, batch, index)
+            if self._patience is not None:
+                batch.in_hand[index] = message
             for crew in crews:
                 batch.left += 1
                 crew.put((message, batch, index))
@@ -140,7 +146,31 @@ class Deliveries:
         if not done:
             self._let_go.add(settled)
             settled.add_done_callback(self._let_go.discard)
+            if not await self._kept(batch):
+                await settled
         return batch.statuses
+
+    async def _kept(self, batch: Batch) -> bool:
+        """Keep what must not be lost and is still in hand; whether the broker may forget it."""
+        for index, message in list(batch.in_hand.items()):
+            keep = self._custody.get(message.type)
+            if keep is None or index not in batch.in_hand:
+                continue
+            try:
+                forget = await keep(message)
+            except PillionError as error:
+                self._log.error("a call that takes long could not be kept", message_id=message.id, reason=str(error))
+                return False
+            batch.kept[index] = forget
+            if index not in batch.in_hand:
+                await self._forget(batch, index)
+        return True
+
+    async def _forget(self, batch: Batch, index: int) -> None:
+        forget = batch.kept.pop(index, None)
+        if forget is not None:
+            with suppress(PillionError):  # then it is found finished when its time comes
+                await forget()
 
     async def close(self) -> None:
         """Cancel what is being handled."""
@@ -158,6 +188,8 @@ class Deliveries:
             if type(outcome) is Reply:
                 await self._answer(message, outcome.message)
             batch.settle(index, outcome)
+            if batch.in_hand.pop(index, None) is not None and not isinstance(outcome, Retry):
+                await self._forget(batch, index)
 
         return do
 

@@ -82,8 +82,8 @@ class Subscribed:
 
     @property
     def calls(self) -> bool:
-        """Whether its messages are calls: a lost one ends as a time-out at its caller."""
-        return bool(self.routes) and all(route.kind is Kind.COMMAND and not route.durable for route in self.routes)
+        """Whether its messages are calls: a lost one ends as a time-out at its caller, or is in custody."""
+        return bool(self.routes) and all(route.kind is Kind.COMMAND for route in self.routes)
 
     def declarations(self) -> list[dict[str, Any]]:
         """The entries for ``/dapr/subscribe``, one for each component.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from uuid import uuid4
@@ -46,6 +47,11 @@ class MemoryBridge:
         self._deadlines: Deadlines | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._open = False
+
+    @property
+    def longest_hold(self) -> float:
+        """For ever: a message that waits holds up nobody."""
+        return math.inf
 
     def bind(self, routes: Sequence[Route]) -> None:
         """Know what will be delivered; see ``Bridge.bind``."""

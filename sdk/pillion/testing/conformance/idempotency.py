@@ -57,6 +57,27 @@ class Idempotency:
         answers = await asyncio.gather(*(host.call(write, 1, idempotency_key="k") for _ in range(10)))
         assert (answers, runs.items) == ([1] * 10, [1])
 
+    async def test_a_command_that_is_done_once_may_call_its_own_service(self, world: World) -> None:
+        service = Service(world.name("mirror"), state=world.state)
+
+        @service.command(once=True)
+        async def inner(ctx: Context, number: int) -> int:
+            await ctx.state.set(f"inner:{number}", number)
+            return number
+
+        @service.command(once=True, calls=[inner])
+        async def outer(ctx: Context, number: int) -> int:
+            answer = await ctx.call(inner, number)
+            await ctx.state.set(f"outer:{number}", answer)
+            return answer
+
+        host = await world.start(service)
+        assert [await host.call(outer, number, timeout=15) for number in range(3)] == [0, 1, 2]
+        store = State(await world.store())
+        assert await store.get_many([f"outer:{number}" for number in range(3)], int) == {
+            f"outer:{number}": number for number in range(3)
+        }
+
     async def test_an_idempotency_key_is_its_tenants_own(self, world: World) -> None:
         service, runs = Service(world.name("notes"), state=world.state), Seen[str | None]()
 

@@ -245,7 +245,7 @@ class Retries:
 
     async def test_one_bad_event_holds_up_no_other(self, world: World) -> None:
         contract, heard = Contract(world.name("source")), Seen[int]()
-        told, service = contract.event("told", int), Service(world.name("sink"))
+        told, service = contract.event("told", int), Service(world.name("sink"), state=world.state)
 
         @service.on(told, retry=Retry(attempts=2, backoff="10s", jitter=0), dead_letter=False)
         async def fail_on_zero(number: int) -> None:

@@ -1,0 +1,93 @@
+"""Finishes what an execution with ``once=`` had recorded, when nobody is going to deliver its message again.
+
+Commands come in batches, one at a time. One that takes long would hold up the others, and a call from inside it to its
+own service would wait for itself. So it is acknowledged early, after its message was put on the shelf: if the app dies,
+what had been committed is finished from there. What had not been committed is not begun again: its caller has given up
+by then.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from pillion.errors import StoreError
+from pillion.message import Message
+from pillion.pipeline.leaving import Dispatch
+from pillion.pipeline.steps import Plan
+from pillion.ports.bridge import Forget
+from pillion.resilience.inbox import Inbox
+from pillion.resilience.shelf import Shelf, Taken
+
+# Seconds for which a claim outlives the handler's time-out, and what counts as the time-out of one that has none.
+_GRACE = 10.0
+_UNLIMITED = 600.0
+
+
+class Recovery:
+    """Knows what became of one handler's messages.
+
+    Attributes:
+        address: names it on the shelf.
+        lease: seconds for which a claim of the handler lasts.
+
+    Args:
+        plan: of a handler with ``once=``.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self.address = f"{plan.handler.address}/recovery"
+        self.lease = (plan.handler.timeout or _UNLIMITED) + _GRACE
+        self._handler = plan.handler.address
+        self._window = plan.handler.once or 0.0
+        self._provisions = plan.provisions
+        self._dispatch = Dispatch(plan)
+        self._now = plan.facilities.clock.now
+
+    def inbox(self) -> Inbox:
+        """Where the handler's messages are recorded."""
+        return self._provisions.inbox(self._window, self.lease)
+
+    def key(self, message: Message) -> str:
+        """What names the handler and the message; an idempotency key is its tenant's and its principal's own."""
+        name = (
+            ("id", message.source, message.id)
+            if message.idempotency_key is None
+            else ("key", message.tenant_id or "", message.principal_id or "", message.idempotency_key)
+        )
+        return "\n".join((self._handler, *name))
+
+    def expired(self, message: Message) -> bool:
+        """Whether nobody waits for the message any more."""
+        times = (message.deadline, message.expiration)
+        return any(time is not None and time.timestamp() <= self._now() for time in times)
+
+    async def finish(self, message: Message) -> None:
+        """Let leave what an execution had recorded; nothing is run.
+
+        Raises:
+            Again: it neither left nor could be kept.
+            StoreError: the store cannot be read.
+        """
+        inbox = self.inbox()
+        record = await inbox.find(self.key(message))
+        if record is not None:
+            await self._dispatch.record(inbox, record)
+
+    async def keep(self, message: Message) -> Forget:
+        """Put a message that is in hand on the shelf, so that the broker may forget it; what takes it off again.
+
+        Raises:
+            StoreError: it could not be kept.
+        """
+        shelf = self._provisions.shelf
+        if shelf is None:
+            raise StoreError(f"{self._handler}: the service has no state store that keeps ETags")
+        id_ = await shelf.park(message, self.address, self._now() + self.lease, 1, "in hand")
+        return partial(shelf.done, id_)
+
+    async def resume(self, taken: Taken) -> None:
+        """Whoever had it in hand is gone: finish what was recorded."""
+        await self.finish(taken.message)
+        shelf: Shelf | None = self._provisions.shelf
+        if shelf is not None:
+            await shelf.done(taken.id)

@@ -1,0 +1,86 @@
+"""What was committed is finished, though nobody delivers its message again."""
+
+from __future__ import annotations
+
+from msgspec import Raw
+
+from pillion import Context, Contract, Service
+from pillion.message import Message
+from pillion.ports.bridge import Kind, Outgoing, Route
+from pillion.resilience.inbox import Claim, Inbox
+from pillion.runtime.host import Host
+from pillion.stores.memory import MemoryStateStore
+from pillion.testing.clock import FakeClock
+from pillion.testing.harness import HarnessBridge, hosted
+
+
+def placing(contract: Contract, heard: list[int]) -> Service:
+    service = Service(contract)
+    placed = contract.event("placed", int)
+    place = contract.command("place", int, int)
+
+    @service.handles(place, once=True, emits=[placed])
+    async def handle(ctx: Context, number: int) -> int:
+        await ctx.state.set("last", number)
+        ctx.emit(placed, number)
+        return number
+
+    @service.on(placed)
+    async def hear(number: int) -> None:
+        heard.append(number)
+
+    return service
+
+
+def command_route(host: Host) -> Route:
+    bridge = host.bridge
+    assert isinstance(bridge, HarnessBridge)
+    return next(route for route in bridge._routes if route.kind is Kind.COMMAND)
+
+
+async def test_a_message_in_custody_that_was_not_committed_is_not_begun_again() -> None:
+    heard: list[int] = []
+    contract, clock, store = Contract("orders"), FakeClock(), MemoryStateStore()
+    service = placing(contract, heard)
+    stores = {"orders-state": store}
+    message = Message("1", "/x", "orders.v1.place", "1.0")
+    async with hosted(service, clock=clock, stores=stores) as app:
+        custody = command_route(app.host).custody
+        assert custody is not None
+        await custody(message)
+    async with hosted(service, clock=clock, stores=stores) as app:
+        await app.until_quiet()
+        assert (heard, await app.state(service).get("last", int)) == ([], None)
+        assert not app.host.keepers[0].waiting
+
+
+async def test_a_message_in_custody_is_forgotten_when_it_is_done() -> None:
+    heard: list[int] = []
+    clock, store = FakeClock(), MemoryStateStore()
+    async with hosted(placing(Contract("orders"), heard), clock=clock, stores={"orders-state": store}) as app:
+        custody = command_route(app.host).custody
+        assert custody is not None
+        forget = await custody(Message("1", "/x", "orders.v1.place", "1.0"))
+        assert app.host.keepers[0].waiting
+        await forget()
+        assert not app.host.keepers[0].waiting
+
+
+async def test_what_was_committed_before_a_crash_leaves_in_the_end() -> None:
+    heard: list[int] = []
+    contract, clock, store = Contract("orders"), FakeClock(), MemoryStateStore()
+    service = placing(contract, heard)
+    message = Message("1", "/x", "orders.v1.place", "1.0")
+    async with hosted(service, clock=clock, stores={"orders-state": store}) as app:
+        custody = command_route(app.host).custody
+        assert custody is not None
+        await custody(message)
+        # What an execution does up to its commit; then it dies.
+        inbox = Inbox(store, clock, window=86_400, lease=40, owner="gone/1")
+        claim = await inbox.begin("orders.v1.place\nid\n/x\n1")
+        assert isinstance(claim, Claim)
+        event = Message("2", "/x", "orders.v1.placed", "1.0", data=Raw(b"7"))
+        await inbox.commit(claim, [], [Outgoing("orders.v1.placed", event)], None)
+    async with hosted(service, clock=clock, stores={"orders-state": store}) as app:
+        await app.until_quiet()
+    assert heard == [7]
