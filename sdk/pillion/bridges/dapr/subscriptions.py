@@ -83,7 +83,10 @@ class Subscribed:
     @property
     def calls(self) -> bool:
         """Whether its messages are calls: a lost one ends as a time-out at its caller, or is in custody."""
-        return bool(self.routes) and all(route.kind is Kind.COMMAND for route in self.routes)
+        routes = self.routes
+        return bool(routes) and all(
+            route.kind is Kind.COMMAND and (not route.durable or route.custody is not None) for route in routes
+        )
 
     def declarations(self) -> list[dict[str, Any]]:
         """The entries for ``/dapr/subscribe``, one for each component.
