@@ -1,6 +1,6 @@
 """What ``once=`` costs: events handled by a handler that writes state and publishes, with inbox and outbox and without.
 
-Embedded, over a SQLite file; and beside real daprds, over Redis with state in SQLite, as the profile ships it.
+Embedded, over a SQLite file; and beside real daprds, over Redis, which keeps the state as well.
 """
 
 from __future__ import annotations

@@ -88,8 +88,8 @@ TARGETS = (
     Target("events_redis.of_faststream", "events published and handled, of FastStream without sidecar", least=2.5),
     Target("once.embedded.per_second", "events with inbox and outbox, embedded over SQLite, per second"),
     Target("once.embedded.of_plain", "events with inbox and outbox, embedded over SQLite, of without"),
-    Target("once.redis.per_second", "events with inbox and outbox, Redis and SQLite beside daprd, per second"),
-    Target("once.redis.of_plain", "events with inbox and outbox, Redis and SQLite beside daprd, of without", least=0.5),
+    Target("once.redis.per_second", "events with inbox and outbox, Redis beside daprd, per second"),
+    Target("once.redis.of_plain", "events with inbox and outbox, Redis beside daprd, of without", least=0.5),
 )
 
 
