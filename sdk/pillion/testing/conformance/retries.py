@@ -247,7 +247,7 @@ class Retries:
         contract, heard = Contract(world.name("source")), Seen[int]()
         told, service = contract.event("told", int), Service(world.name("sink"), state=world.state)
 
-        @service.on(told, retry=Retry(attempts=2, backoff="10s", jitter=0), dead_letter=False)
+        @service.on(told, retry=Retry(attempts=2, backoff="18s", jitter=0), dead_letter=False)
         async def fail_on_zero(number: int) -> None:
             if number == 0 and 9 not in heard.items:
                 raise ConnectionError
