@@ -33,7 +33,9 @@ from pillion.sidecar.channel import SidecarChannel
 from pillion.sidecar.health import SidecarMetadata, metadata, wait_outbound
 
 _POLL_SECONDS = 0.05
-_SERIAL_HOLD_SECONDS = 1.0
+# A delivery in hand holds up those behind it: of its partition, or of its lane, which the server fills blindly.
+_HOLDING = frozenset({"pubsub.kafka", "pubsub.jetstream"})
+_LONGEST_HOLD_SECONDS = 1.0
 # A call that makes calls may need the partition that it holds up.
 _PATIENCE_SECONDS = 0.5
 
@@ -117,7 +119,8 @@ class DaprBridge:
     @property
     def longest_hold(self) -> float:
         """A second where a delivery holds up those behind it; for ever elsewhere."""
-        return _SERIAL_HOLD_SECONDS if self._components.serial(PUBSUB) else math.inf
+        found = self.loaded.component(PUBSUB)
+        return _LONGEST_HOLD_SECONDS if found is not None and found.type in _HOLDING else math.inf
 
     def bind(self, routes: Sequence[Route]) -> None:
         """Know what will be delivered; see ``Bridge.bind``."""
