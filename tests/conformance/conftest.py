@@ -7,9 +7,8 @@ from collections.abc import Iterable
 import pytest
 
 _DELIVERY = frozenset({"Events", "Retries", "Once", "Parking", "Letters", "Stopping"})
-# All behaviours run on Redis and RabbitMQ. What these brokers add is in the parts that are named here.
+# All behaviours run on Redis, by pub/sub and by invocation, and on RabbitMQ. The others add something to these parts.
 ALWAYS = {
-    "TestDaprdInvocation": frozenset({"Calls", "Failures", "Deadlines", "Cancellation", "Idempotency", "Stopping"}),
     "TestDaprdKafka": _DELIVERY | {"Ordering"},
     "TestDaprdMQTT": _DELIVERY,
     "TestDaprdNats": _DELIVERY | {"Calls"},

@@ -23,9 +23,6 @@ class TracedBridge:
         self.bind = bridge.bind
         self.start = bridge.start
         self.open = bridge.open
-        self.bind = bridge.bind
-        self.start = bridge.start
-        self.open = bridge.open
         self.drain = bridge.drain
         self.close = bridge.close
         self.problems = bridge.problems

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -33,8 +32,6 @@ from pillion.sidecar.channel import SidecarChannel
 from pillion.sidecar.health import SidecarMetadata, metadata, wait_outbound
 
 _POLL_SECONDS = 0.05
-# A delivery in hand holds up those behind it: of its partition, or of its lane, which the server fills blindly.
-_HOLDING = frozenset({"pubsub.kafka", "pubsub.jetstream"})
 _LONGEST_HOLD_SECONDS = 1.0
 # A call that makes calls may need the partition that it holds up.
 _PATIENCE_SECONDS = 0.5
@@ -118,9 +115,8 @@ class DaprBridge:
 
     @property
     def longest_hold(self) -> float:
-        """A second where a delivery holds up those behind it; for ever elsewhere."""
-        found = self.loaded.component(PUBSUB)
-        return _LONGEST_HOLD_SECONDS if found is not None and found.type in _HOLDING else math.inf
+        """A second: the sidecar brings the next batch of a topic when the one before is answered."""
+        return _LONGEST_HOLD_SECONDS
 
     def bind(self, routes: Sequence[Route]) -> None:
         """Know what will be delivered; see ``Bridge.bind``."""
