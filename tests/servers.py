@@ -6,6 +6,7 @@ import contextlib
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -74,19 +75,16 @@ class Server:
             )
         deadline = time.monotonic() + _START_SECONDS
         while not self._ready():
-            if self._process.poll() is not None or time.monotonic() > deadline:
+            if self._ends_within(_POLL_SECONDS) or time.monotonic() > deadline:
                 self.kill()
                 raise RuntimeError(f"{self._argv[0]} did not start:\n{self._log.read_text(errors='replace')[-2000:]}")
-            time.sleep(_POLL_SECONDS)
 
     def stop(self) -> None:
         """Its stop signal, and SIGKILL when that does not help."""
         if self._process is None:
             return
         self._process.send_signal(self._stop_signal)
-        try:
-            self._process.wait(_STOP_SECONDS)
-        except subprocess.TimeoutExpired:
+        if not self._ends_within(_STOP_SECONDS):
             self.kill()
         self._process = None
 
@@ -97,8 +95,7 @@ class Server:
                 os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
             self._process = None
-            while is_listening(self.port):  # a child of it, which the kernel takes a moment to end
-                time.sleep(_POLL_SECONDS)
+            self._wait_until_gone()
 
     def __enter__(self) -> Self:
         self.start()
@@ -106,6 +103,26 @@ class Server:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+
+    def _wait_until_gone(self) -> None:
+        """A child of it takes the kernel a moment to end; until then it is connected to, and is cut off as it ends."""
+        with contextlib.suppress(ConnectionRefusedError):
+            while True:
+                address = ("127.0.0.1", self.port)
+                with (
+                    contextlib.suppress(ConnectionResetError),
+                    socket.create_connection(address, _STOP_SECONDS) as connection,
+                ):
+                    while connection.recv(1024):
+                        pass
+
+    def _ends_within(self, seconds: float) -> bool:
+        assert self._process is not None
+        try:
+            self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
 
     @property
     def _log(self) -> Path:

@@ -1,4 +1,4 @@
-"""The notifications service: reacts to what happens elsewhere, and asks nobody anything."""
+"""The notifications service: reacts to what happens elsewhere, and asks users for the name of whoever ordered."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
-from pillion import Context, Retry, Service, Setup
+from pillion import Context, Failure, Retry, Service, Setup
 from services.notifications.config import NotificationsConfig
 from services.notifications.contract import Mailed, mailed, notifications
 from services.notifications.mail import FolderPostbox, Postbox, SmtpPostbox, compose
 from services.orders.contract import Order, cancelled, confirmed, rejected
-from services.users.contract import SignedUp, User, signed_up, verified
+from services.users.contract import SignedUp, User, look_up, signed_up, verified
 
 _WEEK = timedelta(days=7)
 _PATIENT = Retry(attempts=8, backoff="500ms..5s")  # mail servers come and go
@@ -42,22 +42,32 @@ async def thank(ctx: Context[NotificationsConfig, Postbox], user: User) -> None:
     await _mail(ctx, user.email, "Welcome", f"Hello {user.name},\n\nnow we know that it is you.\n")
 
 
-@service.on(confirmed, emits=[mailed], retry=_PATIENT, once=_WEEK)
+@service.on(confirmed, calls=[look_up], emits=[mailed], retry=_PATIENT, once=_WEEK)
 async def tell_confirmed(ctx: Context[NotificationsConfig, Postbox], order: Order) -> None:
     text = f"Your order {order.order_id} is on its way. It costs {order.total / 100:.2f}.\n"
-    await _mail(ctx, order.email, "Your order is confirmed", text)
+    await _mail(ctx, order.email, "Your order is confirmed", await _greeting(ctx, order) + text)
 
 
-@service.on(rejected, emits=[mailed], retry=_PATIENT, once=_WEEK)
+@service.on(rejected, calls=[look_up], emits=[mailed], retry=_PATIENT, once=_WEEK)
 async def tell_rejected(ctx: Context[NotificationsConfig, Postbox], order: Order) -> None:
     text = f"We are sorry: your order {order.order_id} is rejected.\n{order.reason}\n"
-    await _mail(ctx, order.email, "Your order is rejected", text)
+    await _mail(ctx, order.email, "Your order is rejected", await _greeting(ctx, order) + text)
 
 
-@service.on(cancelled, emits=[mailed], retry=_PATIENT, once=_WEEK)
+@service.on(cancelled, calls=[look_up], emits=[mailed], retry=_PATIENT, once=_WEEK)
 async def tell_cancelled(ctx: Context[NotificationsConfig, Postbox], order: Order) -> None:
     text = f"Your order {order.order_id} is cancelled. You get {order.total / 100:.2f} back.\n"
-    await _mail(ctx, order.email, "Your order is cancelled", text)
+    await _mail(ctx, order.email, "Your order is cancelled", await _greeting(ctx, order) + text)
+
+
+async def _greeting(ctx: Context[NotificationsConfig, Postbox], order: Order) -> str:
+    """The beginning of a mail about an order: by name to a customer, without one to a guest."""
+    try:
+        user = await ctx.call(look_up, order.email)
+    except Failure:
+        # UserUnknown for a guest. Any other tells that users cannot answer now: a name is not worth a late mail.
+        return "Hello,\n\n"
+    return f"Hello {user.name},\n\n"
 
 
 async def _mail(ctx: Context[NotificationsConfig, Postbox], to: str, subject: str, text: str) -> None:

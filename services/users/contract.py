@@ -84,3 +84,12 @@ verify = users.command(
     expose=Expose("POST", "/users/{user_id}/verification", public=True),
     description="Show the mailed code.",
 )
+# Only other services look customers up: over HTTP anybody could find out who our customers are.
+look_up = users.command(
+    "look_up",
+    str,
+    User,
+    raises=[UserUnknown],
+    timeout=5,
+    description="Whose e-mail address this is.",
+)

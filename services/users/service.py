@@ -17,6 +17,7 @@ from services.users.contract import (
     UserUnknown,
     Verify,
     WrongCode,
+    look_up,
     sign_up,
     signed_up,
     users,
@@ -55,6 +56,15 @@ async def check_code(ctx: Context, request: Verify) -> User:
         raise WrongCode
     account.user.verified = True
     await accounts.set(request.user_id, account)
+    return account.user
+
+
+@service.handles(look_up)
+async def find_user(ctx: Context, email: str) -> User:
+    user_id = _user_id(email)
+    account = await ctx.state.of(Account).get(user_id)
+    if account is None:
+        raise UserUnknown(user_id=user_id)
     return account.user
 
 

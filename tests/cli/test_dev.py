@@ -48,6 +48,13 @@ metadata: {name: pubsub}
 spec: {type: pubsub.in-memory, version: v1}
 """
 
+DATABASE = """
+apiVersion: dapr.io/v1alpha1
+kind: Component
+metadata: {name: mine-state}
+spec: {type: state.postgresql, version: v2, metadata: [{name: connectionString, value: "ADDRESS"}]}
+"""
+
 
 @pytest.fixture(autouse=True)
 def daprd_binary() -> None:
@@ -209,6 +216,16 @@ class TestDev:
         dev = Dev(tmp_path / "dapr.yaml", "--profile", "broken")
         await dev.process.start()
         await dev.line("no-such-thing")
+        assert await dev.ended() == 1
+
+    async def test_a_server_that_is_not_there_is_named(self, tmp_path: Path) -> None:
+        run_file, port = write_run_file(tmp_path, ("one",), ("memory", "state/theirs")), free_port()
+        address = f"postgres://pillion@127.0.0.1:{port}/pillion"
+        (tmp_path / "components/state/mine/state.yaml").write_text(DATABASE.replace("ADDRESS", address))
+        dev = Dev(run_file, "--profile", "state/mine")
+        await dev.process.start()
+        await dev.line("daprd of 'one': ended with exit code 1")
+        await dev.line(f"127.0.0.1:{port}: no server there (Connection refused), which mine-state need -> start it")
         assert await dev.ended() == 1
 
     async def test_a_change_restarts_the_app_and_its_sidecar(self, start: Start, tmp_path: Path) -> None:

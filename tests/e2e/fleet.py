@@ -26,7 +26,7 @@ class Shop:
 
     Args:
         folder: for its data, logs and run file.
-        profile: folder of components.
+        profile: folder of components, of the broker and of the state.
         configuration: Dapr configuration.
         environment: variables of every app.
 
@@ -77,6 +77,11 @@ class Shop:
             answer: dict[str, Any] = await response.json()
             assert response.status == 201, (answer, self.tail)
             return answer
+
+    async def sign_up(self, session: aiohttp.ClientSession, name: str, email: str) -> None:
+        """Become a customer."""
+        async with session.post(f"{self.url}/users", json={"name": name, "email": email}) as response:
+            assert response.status == 201, (await response.text(), self.tail)
 
     async def mail(self, text: str) -> str:
         """The first mail with this text, once it is there."""

@@ -18,7 +18,7 @@ from tests.servers import Server
 
 pytestmark = [pytest.mark.daprd, pytest.mark.redis, pytest.mark.timeout(120)]
 
-TRACE = "0af7651916cd43dd8448eb211c80319c"
+TRACE, CALLER = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 
 
 async def test_an_order_over_six_processes_is_one_trace(redis_server: Server, tmp_path: Path) -> None:
@@ -29,26 +29,25 @@ async def test_an_order_over_six_processes_is_one_trace(redis_server: Server, tm
     variables = {"SPANS_FILE": str(spans), "PYTHONPATH": path}
     async with (
         Shop(tmp_path, profile, copy_configuration(tmp_path), variables) as shop,
-        aiohttp.ClientSession(headers={"traceparent": f"00-{TRACE}-b7ad6b7169203331-01"}) as session,
+        aiohttp.ClientSession(headers={"traceparent": f"00-{TRACE}-{CALLER}-01"}) as session,
     ):
         assert (await shop.order(session))["status"] == "confirmed"
         await shop.mail("confirmed")
-        found = await traced(spans, "notifications")
-    processes = {span["process"] for span in found}
-    # users has nothing to do with an order; the other five have.
-    assert len(processes) == 5
-    known = {span["span"] for span in found} | {"b7ad6b7169203331"}
+        found = await traced(spans)
+    # users, inventory, payments, orders, notifications, gateway
+    assert len({span["process"] for span in found}) == 6
+    known = {span["span"] for span in found} | {CALLER}
     assert [span for span in found if span["parent"] not in known] == []
     assert {"SERVER", "CLIENT", "PRODUCER", "CONSUMER"} <= {span["kind"] for span in found}
 
 
-async def traced(spans: Path, last: str) -> list[dict[str, Any]]:
-    """The spans of the trace, once the last service has told of its own and their parents are there."""
+async def traced(spans: Path) -> list[dict[str, Any]]:
+    """The spans of the trace, once notifications has told of its own, the last ones, and their parents are there."""
     async with asyncio.timeout(20):
         while True:
             lines = spans.read_text().splitlines() if spans.exists() else []
             found = [span for span in map(json.loads, lines) if span["trace"] == TRACE]
-            known = {span["span"] for span in found} | {"b7ad6b7169203331"}
-            if any(last in span["name"] for span in found) and all(span["parent"] in known for span in found):
+            known = {span["span"] for span in found} | {CALLER}
+            if any("notifications" in span["name"] for span in found) and all(s["parent"] in known for s in found):
                 return found
             await asyncio.sleep(0.05)

@@ -72,9 +72,23 @@ async def test_an_order_goes_through_every_service(tmp_path: Path) -> None:
         assert (status, order["status"], order["total"]) == (201, "confirmed", 900)
         assert (await shop.ask("GET", "/inventory/tea"))[1]["available"] == 998
         sent = {message.type for message in shop.messages if message.correlation_id == "c-1"}
+        took_part = {message.source for message in shop.messages if message.correlation_id == "c-1"}
         mailed = [message for message in shop.messages if message.type == "notifications.v1.mailed"]
     assert {"payments.v1.charged", "orders.v1.confirmed", "notifications.v1.mailed"} <= sent
     assert len(mailed) == 1
+    names = ("users", "inventory", "payments", "orders", "notifications")
+    assert {f"/app/{name}.v1" for name in names} <= took_part
+
+
+async def test_a_customer_is_addressed_by_name_and_a_guest_is_not(tmp_path: Path) -> None:
+    async with open_shop(tmp_path) as shop:
+        for _ in range(2):
+            await shop.ask("POST", "/orders", json=ORDER)
+            await shop.until_quiet()
+            await shop.ask("POST", "/users", json={"email": ORDER["email"], "name": "Ada"})
+    texts = [file.read_text() for file in tmp_path.glob("*.eml")]
+    beginnings = [text.partition("\n\n")[2].splitlines()[0] for text in texts if "is confirmed" in text]
+    assert sorted(beginnings) == ["Hello Ada,", "Hello,"]
 
 
 async def test_a_declined_card_leaves_everything_as_it_was(tmp_path: Path) -> None:
@@ -112,7 +126,8 @@ async def test_what_services_ask_each_other_is_not_offered(tmp_path: Path) -> No
         _, document = await shop.ask("GET", "/openapi.json")
     offered = {operation["operationId"] for path in document["paths"].values() for operation in path.values()}
     assert "orders_v1_place" in offered
-    assert not offered & {"inventory_v1_reserve", "inventory_v1_release", "payments_v1_charge"}
+    internal = {"inventory_v1_reserve", "inventory_v1_release", "payments_v1_charge", "users_v1_look_up"}
+    assert not offered & internal
 
 
 def test_the_demonstration_finds_all_as_it_should_be() -> None:

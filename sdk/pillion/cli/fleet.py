@@ -13,6 +13,7 @@ import click
 from watchfiles import PythonFilter, awatch
 
 from pillion.cli.pair import Pair, Trouble
+from pillion.cli.profile import missing_servers
 from pillion.cli.runfile import Entry
 from pillion.errors import PillionError, SidecarUnavailable
 
@@ -54,7 +55,8 @@ class Fleet:
             try:
                 await pair.start()
             except SidecarUnavailable as error:
-                self._happenings.put_nowait(Trouble("sidecar", str(error)))
+                missing = await asyncio.to_thread(missing_servers, pair.options.resources_paths)
+                self._happenings.put_nowait(Trouble("sidecar", "\n".join([str(error), *map(str, missing)])))
                 return
         async with asyncio.TaskGroup() as group:
             group.create_task(self._announce())

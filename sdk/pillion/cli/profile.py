@@ -11,9 +11,9 @@ from urllib.parse import urlsplit
 
 from pillion.cli.finding import Finding
 from pillion.errors import ConfigurationError
-from pillion.runtime.delivery import differences
+from pillion.runtime.delivery import differences, unchecked
 from pillion.runtime.resources import Resource, documents, files
-from pillion.runtime.zeroloss import limits, losses
+from pillion.runtime.zeroloss import limits, losses, unjudged
 from pillion.sidecar.health import SidecarMetadata
 
 _KINDS = frozenset(
@@ -33,12 +33,22 @@ def check_profiles(folders: Sequence[Path]) -> list[Finding]:
     ]
     if not findings:
         findings = [Finding("profile", f"{_names(folders)}: {len(resources)} resources, well formed")]
-    findings += [Finding("profile", limit) for limit in limits(resources)]
-    return [*findings, *(_check_server(address, names) for address, names in _servers(resources).items())]
+    findings += [Finding("profile", sentence) for sentence in (*unjudged(resources), *limits(resources))]
+    return [*findings, *_check_servers(resources)]
+
+
+def missing_servers(folders: Sequence[Path]) -> list[Finding]:
+    """The servers that profiles name and that do not answer. Waits for each of them, for a second at most."""
+    return [finding for finding in _check_servers(_read(folders)[0]) if not finding.ok]
 
 
 def check_loaded(folders: Sequence[Path], loaded: SidecarMetadata) -> Iterator[Finding]:
-    """Where a sidecar has loaded something else than these profiles."""
+    """Where a sidecar has loaded something else than these profiles; without any, that its settings are not known."""
+    if not folders:
+        for sentence in unchecked(loaded):
+            text, _, remedy = sentence.partition("; ")
+            yield Finding("sidecar", text, remedy)
+        return
     resources = [resource for resource in _read(folders)[0] if resource.is_for(loaded.id)]
     for difference in differences(resources, loaded):
         text, _, remedy = difference.partition(": ")
@@ -126,6 +136,10 @@ def _addresses(resource: Resource) -> Iterator[tuple[str, int]]:
         parts = urlsplit(host if "://" in host else f"//{host}")
         with contextlib.suppress(ValueError):  # no number for a port: daprd tells that better than we could
             yield parts.hostname or "", parts.port or port
+
+
+def _check_servers(resources: Sequence[Resource]) -> list[Finding]:
+    return [_check_server(address, names) for address, names in _servers(resources).items()]
 
 
 def _check_server(address: tuple[str, int], names: Sequence[str]) -> Finding:

@@ -10,17 +10,18 @@ from typing import Any
 import pytest
 from aiosmtpd.controller import Controller
 
-from pillion import Cause, Event
+from pillion import Cause, DeadlineExceeded, Event, Failure
 from pillion.ports.bridge import Outgoing
 from pillion.sidecar.ports import free_port
 from pillion.testing.clock import FakeClock
+from pillion.testing.doubles import double
 from pillion.testing.harness import HostFactory
 from services.inventory.contract import Line
 from services.notifications.config import NotificationsConfig, Smtp
 from services.notifications.contract import Mailed, mailed
 from services.notifications.service import service
 from services.orders.contract import Order, cancelled, confirmed, rejected
-from services.users.contract import SignedUp, User, signed_up, verified
+from services.users.contract import SignedUp, User, UserUnknown, look_up, signed_up, verified
 
 ADA = User(user_id="u-1", email="ada@example.com", name="Ada")
 ORDER = Order(
@@ -49,13 +50,28 @@ def mails(folder: Path) -> list[EmailMessage]:
 async def test_each_event_is_told(
     host: HostFactory, tmp_path: Path, event: Event[Any], payload: Any, said: str
 ) -> None:
-    async with host(service, config=into(tmp_path), capture=True) as app:
+    known = double(look_up).returns(ADA)
+    async with host(service, doubles=[known], config=into(tmp_path), capture=True) as app:
         await app.emit(event, payload)
         await app.until_quiet()
         (mail,) = mails(tmp_path)
         assert app.emitted(mailed) == [Mailed(to="ada@example.com", subject=mail["Subject"])]
     assert (mail["To"], mail["From"]) == ("ada@example.com", "shop@example.com")
     assert said in mail.get_content()
+    assert mail.get_content().startswith("Hello Ada,")
+
+
+@pytest.mark.parametrize("failure", [UserUnknown(user_id="u-2"), DeadlineExceeded(where="users.v1.look_up")])
+async def test_a_guest_is_mailed_and_so_is_a_customer_whose_name_cannot_be_asked(
+    host: HostFactory, tmp_path: Path, failure: Failure
+) -> None:
+    unknown = double(look_up).raises(failure)
+    async with host(service, doubles=[unknown], config=into(tmp_path)) as app:
+        await app.emit(confirmed, ORDER)
+        await app.until_quiet()
+    (mail,) = mails(tmp_path)
+    assert unknown.calls == ["ada@example.com"]
+    assert mail.get_content().startswith("Hello,\n\nYour order o-1 is on its way.")
 
 
 async def test_an_event_that_comes_twice_is_mailed_once(host: HostFactory, tmp_path: Path) -> None:

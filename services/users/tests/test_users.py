@@ -12,6 +12,7 @@ from services.users.contract import (
     UserUnknown,
     Verify,
     WrongCode,
+    look_up,
     sign_up,
     signed_up,
     verified,
@@ -59,6 +60,18 @@ async def test_nobody_verifies_an_unknown_user(host: HostFactory) -> None:
     async with host(service) as app:
         with pytest.raises(UserUnknown):
             await app.call(verify, Verify(user_id="nobody", code="x"))
+
+
+async def test_a_customer_is_found_by_address_however_it_is_written(host: HostFactory) -> None:
+    async with host(service) as app:
+        user = await app.call(sign_up, ADA)
+        assert await app.call(look_up, "Ada@Example.com") == user
+
+
+async def test_an_address_of_nobody_is_not_found(host: HostFactory) -> None:
+    async with host(service) as app:
+        with pytest.raises(UserUnknown):
+            await app.call(look_up, "guest@example.com")
 
 
 async def test_an_address_without_an_at_sign_is_refused(host: HostFactory) -> None:
