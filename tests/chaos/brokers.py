@@ -197,6 +197,8 @@ BROKERS: Mapping[str, Start] = {
 LACKS: Mapping[str, Mapping[str, str]] = {
     "mqtt": {"rolling": _ONE, "versions": _ONE, "full": "Mosquitto has no limit at which it refuses publishes"},
 }
+# How many orders it takes for a fault to be felt, by broker and fault: with fewer, all is published before it strikes.
+LEAST: Mapping[str, Mapping[str, int]] = {"kafka": {"full": 400}}
 
 
 def _with_slow(groups: tuple[str, ...]) -> tuple[str, ...]:

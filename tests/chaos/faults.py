@@ -14,8 +14,12 @@ from tests.chaos.strikes import DELAYS, POINT, POINTS, WRITES
 _AWAY_SECONDS = 1.0
 _FULL_SECONDS = 5.0
 _STALL_SECONDS = 4.0
-_INVENTORY = "tests.chaos.business.inventory:service"
-_OLD = "tests.chaos.business.old:service"
+_BUSINESS = "tests.chaos.business"
+_INVENTORY = f"{_BUSINESS}.inventory:service"
+_OLD = f"{_BUSINESS}.old:service"
+_KILLS = 4
+# What is in custody is looked at again ten seconds after the handler's time-out.
+_CUSTODY_SECONDS = 15.0
 
 
 async def kill_apps(run: Run) -> None:
@@ -80,6 +84,19 @@ async def roll(run: Run) -> None:
         await pair.start()
 
 
+async def kill_payments(run: Run) -> None:
+    """SIGKILL to the app of payments several times, each while it is at work again."""
+    pair = run.pairs["payments"][0]
+    for moment in sorted(run.chance.uniform(0.2, 0.8) for _ in range(_KILLS)):
+        await run.reached(moment)
+        await run.goes_on("payments")
+        await asyncio.sleep(run.chance.uniform(0.0, _AWAY_SECONDS))
+        await pair.kill_app()
+        run.struck("payments")
+        await asyncio.sleep(_AWAY_SECONDS)
+        await pair.start_app()
+
+
 def dying(point: str) -> Callable[[Plan, random.Random], Mapping[str, str]]:
     """Variables with which an app kills itself at this point, at some message of the run."""
 
@@ -97,6 +114,11 @@ def doubtful_writes(_: Plan, chance: random.Random) -> Mapping[str, str]:
 def delays(_: Plan, chance: random.Random) -> Mapping[str, str]:
     """Each message is held up for up to 0.2 seconds, so that they overtake one another."""
     return {DELAYS: f"{chance.randrange(1 << 30)}:0.2"}
+
+
+def late_publishes(_: Plan, chance: random.Random) -> Mapping[str, str]:
+    """Each message is held up for up to a second, so that a kill finds some recorded that have not left."""
+    return {DELAYS: f"{chance.randrange(1 << 30)}:1.0"}
 
 
 async def _in_turn(run: Run) -> AsyncIterator[Pair]:
@@ -119,9 +141,14 @@ _ALL = (
     Fault("duplicates", "half of the messages come two to four times", arrange=duplicated),
     Fault("reordering", "notes before their orders, events overtake", strikes=delays, arrange=shuffled, notes=True),
     Fault("doubtful-writes", "one write in twenty succeeds and reports a timeout", strikes=doubtful_writes),
-    Fault("rolling", "rolling restart of two replicas", disturb=roll, inventory=(_INVENTORY, _INVENTORY)),
+    Fault("rolling", "rolling restart of two replicas", disturb=roll, targets={"inventory": (_INVENTORY, _INVENTORY)}),
     Fault("late", "a consumer that knows its topics is away until all is published", absent="known"),
     Fault("new", "a consumer comes for the first time when all is published", absent="new"),
-    Fault("versions", "version N-1 beside N in one group", inventory=(_OLD, _INVENTORY)),
+    Fault("versions", "version N-1 beside N in one group", targets={"inventory": (_OLD, _INVENTORY)}),
+    Fault("custody", "SIGKILL of an app four times while slow commands are in hand", disturb=kill_payments,
+          strikes=late_publishes, misbehaving=("payments",), linger=_CUSTODY_SECONDS,
+          targets={"inventory": (f"{_BUSINESS}.asking:service",), "payments": (f"{_BUSINESS}.collecting:service",)}),
+    Fault("parked", "SIGKILL of an app four times while it has messages parked", disturb=kill_payments,
+          targets={"payments": (f"{_BUSINESS}.shaky:service",)}),
 )  # fmt: skip
 FAULTS = {fault.name: fault for fault in _ALL}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from tests.chaos.scenario import Result
 
@@ -20,32 +20,48 @@ def head() -> str:
 def row(result: Result) -> str:
     """A result's line for a terminal, and lines below it for what else is wrong."""
     wrong = [*result.verdict.wrong, *([f"{result.left} messages are still with the broker"] if result.left else [])]
-    return _line(_cells(result)) + "".join(f"\n    {sentence}" for sentence in wrong)
+    return _line((result.fault.name, *_cells(*_numbers(result)))) + "".join(f"\n    {sentence}" for sentence in wrong)
 
 
-def markdown(results: Sequence[Result], lacks: Mapping[str, str], command: str, date: str) -> str:
+def total(results: Sequence[Result]) -> str:
+    """The last line for a terminal: sums, and of the times to recover the longest."""
+    return _line(("total", *_total(results)))
+
+
+def markdown(results: Sequence[Result], missing: Mapping[str, str], command: str, date: str, minutes: float) -> str:
     """All results as a table for the documents, with how they came about, and why some faults are not in it."""
+    rows = [(result.fault.about, *_cells(*_numbers(result))) for result in results]
+    rows.append(("**total**, and the longest recovery", *_total(results)))
     lines = [
-        f"Measured on {date} with `{command}`.",
+        f"Measured on {date} with `{command}`, in {minutes:.0f} minutes.",
         "",
         "| " + " | ".join(("what goes wrong", *_HEADS[1:])) + " |",
         "|---" + "|---:" * (len(_HEADS) - 1) + "|",
-        *("| " + " | ".join((result.fault.about, *_cells(result)[1:])) + " |" for result in results),
-        *(f"\nWithout `{name}`: {why}." for name, why in lacks.items()),
+        *("| " + " | ".join(cells) + " |" for cells in rows),
+        *(f"\nWithout `{name}`: {why}." for name, why in missing.items()),
     ]
     return "\n".join(lines) + "\n"
 
 
-def _cells(result: Result) -> tuple[str, ...]:
+def _numbers(result: Result) -> tuple[Sequence[int], Sequence[float | None]]:
+    """What is counted, and what is measured in seconds, in the order of the columns."""
     verdict = result.verdict
-    counts = (verdict.processed, verdict.lost, verdict.doubled, verdict.repeated, result.set_aside)
-    times = (result.next_seconds, result.all_seconds, result.seconds)
-    return (
-        result.fault.name,
-        str(result.published),
-        *(str(count) for count in counts),
-        *("-" if time is None else f"{time:.1f}" for time in times),
-    )
+    counts = (
+        result.published, verdict.processed, verdict.lost, verdict.doubled, verdict.repeated, result.set_aside,
+    )  # fmt: skip
+    return counts, (result.next_seconds, result.all_seconds, result.seconds)
+
+
+def _total(results: Sequence[Result]) -> tuple[str, ...]:
+    numbers = [_numbers(result) for result in results]
+    counts = [sum(column) for column in zip(*(counts for counts, _ in numbers), strict=True)]
+    *recoveries, _ = zip(*(times for _, times in numbers), strict=True)
+    longest = [max((time for time in column if time is not None), default=None) for column in recoveries]
+    return _cells(counts, (*longest, sum(result.seconds for result in results)))
+
+
+def _cells(counts: Iterable[int], times: Iterable[float | None]) -> tuple[str, ...]:
+    return (*map(str, counts), *("-" if time is None else f"{time:.1f}" for time in times))
 
 
 def _line(cells: Sequence[str]) -> str:

@@ -7,14 +7,17 @@ import shutil
 import signal
 import sys
 import tempfile
+import time
 from argparse import ArgumentParser, BooleanOptionalAction, Namespace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from pillion.telemetry.logs import configure
-from tests.chaos.brokers import BROKERS, LACKS
+from tests.chaos.brokers import BROKERS, LACKS, LEAST
 from tests.chaos.faults import FAULTS
-from tests.chaos.report import head, markdown, row
+from tests.chaos.report import head, markdown, row, total
 from tests.chaos.scenario import Fault, Plan, Result, play
 from tests.profiles import STATES
 
@@ -25,7 +28,7 @@ _LIMIT_SECONDS_PER_MESSAGE = 0.2
 
 def main() -> int:
     """Run what the command line asks for; 1 when anything was lost or, unless ``--no-once``, doubled."""
-    asked = _arguments()
+    asked, begun = _arguments(), time.monotonic()
     configure(level="error")
     plan = Plan(asked.profile, asked.state, asked.messages, asked.seed, asked.once)
     print(head(), flush=True)
@@ -33,20 +36,46 @@ def main() -> int:
     for name, why in lacks.items():
         print(f"{name}: skipped, {why}", flush=True)
     faults = [FAULTS[name] for name in asked.fault or FAULTS if name not in lacks]
-    results = [result for fault in faults if (result := _played(plan, fault, asked.keep)) is not None]
-    if asked.markdown is not None:
-        command = "python -m tests.chaos.run " + " ".join(sys.argv[1:])
-        asked.markdown.write_text(markdown(results, lacks, command, f"{datetime.now(UTC):%Y-%m-%d}"))
+    results: list[Result] = []
+    for fault in faults:
+        played = _played(_enough(plan, fault), fault, asked.keep)
+        if isinstance(played, Result):
+            results.append(played)
+        else:
+            lacks[fault.name] = played
+        if asked.markdown is not None and results:
+            _write(asked, results, lacks, time.monotonic() - begun)
+    if len(results) > 1:
+        print(total(results), flush=True)
     return 0 if len(results) == len(faults) and all(_is_good(result) for result in results) else 1
 
 
-def _played(plan: Plan, fault: Fault, keep: bool) -> Result | None:
+def _write(asked: Namespace, results: Sequence[Result], lacks: Mapping[str, str], seconds: float) -> None:
+    """Write what there is so far: a profile takes long, and may be interrupted."""
+    text = markdown(results, lacks, _command(asked), f"{datetime.now(UTC):%Y-%m-%d}", seconds / 60)
+    asked.markdown.write_text(text)
+
+
+def _command(asked: Namespace) -> str:
+    """What runs the same again."""
+    command = f"python -m tests.chaos.run --profile {asked.profile} --state {asked.state}"
+    command += f" --messages {asked.messages} --seed {asked.seed}"
+    faults = "".join(f" --fault {name}" for name in asked.fault or ())
+    return command + faults + ("" if asked.once else " --no-once")
+
+
+def _enough(plan: Plan, fault: Fault) -> Plan:
+    return replace(plan, messages=max(plan.messages, LEAST.get(plan.profile, {}).get(fault.name, 0)))
+
+
+def _played(plan: Plan, fault: Fault, keep: bool) -> Result | str:
+    """The result, or why there is none."""
     folder = Path(tempfile.mkdtemp(prefix=f"chaos-{plan.profile}-{fault.name}-"))
     try:
         result = asyncio.run(_within_reason(plan, fault, folder))
     except Exception as error:  # noqa: BLE001 - one run that cannot be made does not stop the others
         print(f"{fault.name}: {type(error).__name__}: {error}; its logs are in {folder}", flush=True)
-        return None
+        return f"the run ended with {type(error).__name__}: {error}"
     print(row(result), flush=True)
     if keep or not _is_good(result):
         print(f"    its logs are in {folder}", flush=True)
@@ -73,7 +102,7 @@ def _arguments() -> Namespace:
     parser.add_argument("--profile", choices=list(BROKERS), default="redis")
     parser.add_argument("--state", choices=STATES, default="sqlite")
     parser.add_argument("--fault", choices=list(FAULTS), action="append", help="default: all; may be given again")
-    parser.add_argument("--messages", type=int, default=500, help="orders, default 500")
+    parser.add_argument("--messages", type=int, default=500, help="orders per fault, default 500: 10,000 in all")
     parser.add_argument("--seed", type=int, default=1, help="reproduces a run: orders, and when the fault strikes")
     parser.add_argument("--once", action=BooleanOptionalAction, default=True, help="declare handlers once=True")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write a table for the documents")

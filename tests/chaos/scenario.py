@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -62,23 +62,27 @@ class Fault:
         about: one line for the table.
         disturb: strikes while orders are handled; returns when everything runs again.
         strikes: variables for the apps that make them misbehave, drawn from the run's chance.
+        misbehaving: services whose apps these are for.
         arrange: in which order, and how often, the messages are published.
-        inventory: what runs as inventory, one instance each.
+        targets: what runs as a service, one instance each, where that is not its module in the business.
         absent: inventory comes only after everything was published: it has been there before (``known``), or this is
             the first time (``new``).
         notes: every order gets a note as well.
         slow: the broker is behind a proxy.
+        linger: seconds after which something that a service kept for later may still come.
     """
 
     name: str
     about: str
     disturb: Callable[[Run], Coroutine[Any, Any, None]] | None = None
     strikes: Callable[[Plan, random.Random], Mapping[str, str]] | None = None
+    misbehaving: tuple[str, ...] = SERVICES
     arrange: Callable[[Sequence[Outgoing], random.Random], list[Outgoing]] | None = None
-    inventory: tuple[str, ...] = ("tests.chaos.business.inventory:service",)
+    targets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     absent: str = ""
     notes: bool = False
     slow: bool = False
+    linger: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -152,8 +156,15 @@ class Run:
     def _stuck(self) -> bool:
         return bool(self.records.last) and time.time() - self.records.last > _PATIENCE_SECONDS
 
-    async def settled(self) -> float | None:
-        """Wait until nothing more can happen; when all was done, or None when it was not."""
+    async def goes_on(self, service: str) -> None:
+        """Wait until this service has come to an effect since it was struck last."""
+        last = max((time for struck, time in self.strikes if struck == service), default=0.0)
+        while self.records.next_after(service, last) is None and not self._stuck():
+            await asyncio.sleep(_POLL_SECONDS)
+            self.records.read()
+
+    async def settled(self, linger: float) -> float | None:
+        """Wait until nothing more can happen, for ``linger`` seconds at least; when all was done, or None."""
         done: float | None = None
         since = time.time()
         while True:
@@ -161,9 +172,9 @@ class Run:
             if done is None and self.oracle.done(self.records):
                 done = self.records.last
             idle = time.time() - max(self.records.last, since)
-            if idle > (_PATIENCE_SECONDS if done is None else self.broker.quiet):
+            if idle > (_PATIENCE_SECONDS if done is None else max(self.broker.quiet, linger)):
                 return done
-            if done is not None and idle > _IDLE_SECONDS and await self.left() == 0:
+            if done is not None and idle > max(_IDLE_SECONDS, linger) and await self.left() == 0:
                 return done
             await asyncio.sleep(_POLL_SECONDS)
 
@@ -190,7 +201,7 @@ async def play(plan: Plan, fault: Fault, folder: Path) -> Result:
 async def _play(run: Run, fault: Fault, host: Host, folder: Path) -> Result:
     everybody = fault.absent == ""
     if fault.absent == "known":
-        await _each(run, "inventory", Pair.stop)
+        await asyncio.gather(*(pair.stop() for pair in run.pairs["inventory"]))
     publisher = Publisher(host.bridge, run.room if everybody else _boundless)
     messages = [placing(order) for order in run.oracle.orders]
     messages += [noting(order) for order in run.oracle.orders] if fault.notes else []
@@ -203,8 +214,8 @@ async def _play(run: Run, fault: Fault, host: Host, folder: Path) -> Result:
             work.create_task(fault.disturb(run))
     if not everybody:
         run.struck("inventory")
-        await _each(run, "inventory", Pair.start)
-    done = await run.settled()
+        await asyncio.gather(*(pair.start() for pair in run.pairs["inventory"]))
+    done = await run.settled(fault.linger)
     states = {service: await run.pairs[service][0].pages(run.oracle.keys(service)) for service in SERVICES}
     verdict = run.oracle.verdict(states, run.records)
     return Result(
@@ -247,13 +258,9 @@ async def _host(around: Surroundings, stack: AsyncExitStack) -> Host:
 
 
 async def _start(run: Run, fault: Fault, around: Surroundings, stack: AsyncExitStack) -> None:
-    targets: dict[str, tuple[str, ...]] = {
-        service: (f"tests.chaos.business.{service}:service",) for service in SERVICES
-    }
-    targets["inventory"] = fault.inventory
     for service in SERVICES:
-        for target in targets[service]:
-            strikes = fault.strikes(run.plan, run.chance) if fault.strikes else {}
+        for target in fault.targets.get(service, (f"tests.chaos.business.{service}:service",)):
+            strikes = fault.strikes(run.plan, run.chance) if fault.strikes and service in fault.misbehaving else {}
             pair = Pair(service, target, around, strikes, run.struck)
             stack.push_async_callback(pair.end)
             run.pairs.setdefault(service, []).append(pair)
@@ -265,22 +272,18 @@ async def _start(run: Run, fault: Fault, around: Surroundings, stack: AsyncExitS
 
 async def _warm_up(run: Run, host: Host) -> None:
     """Send orders through until one of each kind has ended: then everybody's subscriptions are there."""
+    batches: list[set[str]] = []
     for batch in range(20):
         orders = warming_orders(batch)
         await Publisher(host.bridge, _boundless).publish([placing(order) for order in orders])
-        wanted = {f"{order.number}:{effect}" for order in orders for effect in effects_of(order)}
+        batches.append({f"{order.number}:{effect}" for order in orders for effect in effects_of(order)})
         until = time.time() + _WARM_SECONDS
         while time.time() < until:
             run.records.read()
-            if wanted <= run.records.warm:
+            if any(wanted <= run.records.warm for wanted in batches):
                 return
             await asyncio.sleep(_POLL_SECONDS)
     raise RuntimeError("the business never got going; see the logs of its apps")
-
-
-async def _each(run: Run, service: str, action: Callable[[Pair], Awaitable[None]]) -> None:
-    for pair in run.pairs[service]:
-        await action(pair)
 
 
 async def _boundless(_: float) -> None:

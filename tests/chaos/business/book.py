@@ -16,10 +16,10 @@ _TIMEOUT_SECONDS = 15.0
 PATIENT = Retry(attempts=60, backoff="10ms..500ms")
 
 
-def delivery() -> dict[str, Any]:
+def delivery(timeout: float = _TIMEOUT_SECONDS) -> dict[str, Any]:
     """Whether handlers take each message once, as the environment says: options of ``on`` and ``handles``."""
     once = {"once": True} if os.environ.get(ONCE) == "1" else {}
-    return {"timeout": _TIMEOUT_SECONDS, **once}
+    return {"timeout": timeout, **once}
 
 
 async def apply(

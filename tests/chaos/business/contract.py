@@ -58,3 +58,10 @@ declined = payments.event("declined", Order)
 # What a customer says about an order, which may come before the order itself.
 customers = Contract("customers")
 noted = customers.event("noted", Order)
+
+# Payments as they are when somebody asks for each: the same events, and commands.
+asked = Contract("payments")
+collect = asked.command("collect", Order)
+collected = asked.command("collected", Order, bool)
+collection_charged = asked.event("charged", Order)
+collection_declined = asked.event("declined", Order)
