@@ -15,6 +15,7 @@ from pillion.bridges.memory.bridge import MemoryBridge
 from pillion.bridges.memory.broker import MemoryBroker
 from pillion.errors import BridgeError, PillionError, StoreError
 from pillion.message import Message
+from pillion.pipeline.leaving import uninterrupted
 from pillion.ports.bridge import Outgoing
 from pillion.ports.store import Change, Upsert
 from pillion.resilience.inbox import Claim, Inbox
@@ -54,8 +55,12 @@ class Store(MemoryStateStore):
         await super().write(changes)
 
     async def transact(self, changes: Sequence[Change]) -> None:
-        if not any(change.key.endswith(":done") for change in changes):
-            return await super().transact(changes)
+        if any(change.key.endswith(":done") for change in changes):
+            await uninterrupted(self._commit(changes))
+        else:
+            await super().transact(changes)
+
+    async def _commit(self, changes: Sequence[Change]) -> None:
         if self.before:
             self.before.pop()()
         if self.pause is not None:
@@ -63,15 +68,19 @@ class Store(MemoryStateStore):
         await super().transact(changes)
         if self.after:
             self.after.pop()()
-        return None
 
 
 class Bridge(MemoryBridge):
-    """Refuses the event once for each fault."""
+    """Refuses the event once for each fault. Shared, it says that others may have its messages too."""
 
-    def __init__(self, broker: MemoryBroker, clock: FakeClock) -> None:
+    def __init__(self, broker: MemoryBroker, clock: FakeClock, *, shared: bool) -> None:
         super().__init__(broker, clock=clock)
         self.faults: list[Fault] = []
+        self.shared = shared
+
+    @property
+    def alone(self) -> bool:
+        return not self.shared
 
     async def publish(self, messages: Sequence[Outgoing]) -> None:
         if self.faults and any(outgoing.topic == ECHOED.topic for outgoing in messages):
@@ -82,11 +91,11 @@ class Bridge(MemoryBridge):
 class World:
     """One service that adds up what it is told, echoes it, and hears its echo."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, shared: bool) -> None:
         self.clock = FakeClock()
         self.store = Store(self.clock)
         self.broker = MemoryBroker()
-        self.bridge = Bridge(self.broker, self.clock)
+        self.bridge = Bridge(self.broker, self.clock, shared=shared)
         self.runs: list[int | None] = []
         self.heard: list[int] = []
 
@@ -122,9 +131,9 @@ class World:
         return found["total"].value if found else None
 
 
-@pytest.fixture
-def world() -> World:
-    return World()
+@pytest.fixture(params=[False, True], ids=["alone", "shared"])
+def world(request: pytest.FixtureRequest) -> World:
+    return World(shared=request.param)
 
 
 @pytest_asyncio.fixture
@@ -190,6 +199,7 @@ async def test_a_handler_without_a_time_out_may_take_long(world: World) -> None:
     assert (len(world.runs), world.heard) == (1, [5])
 
 
+@pytest.mark.parametrize("world", [True], ids=["shared"], indirect=True)
 async def test_what_somebody_else_has_in_hand_waits_and_counts_no_attempt(world: World, host: Host) -> None:
     message = told_elsewhere()
     inbox = Inbox(world.store, world.clock, 3600, 40, "another/1")

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
+
 from msgspec import Raw
 
 from pillion import Context, Contract, Service
+from pillion.bridges.memory.bridge import MemoryBridge
 from pillion.message import Message
+from pillion.outcome import Ack
 from pillion.ports.bridge import Kind, Outgoing, Route
 from pillion.resilience.inbox import Claim, Inbox
 from pillion.runtime.host import Host
+from pillion.runtime.stores import Stores
 from pillion.stores.memory import MemoryStateStore
 from pillion.testing.clock import FakeClock
-from pillion.testing.harness import HarnessBridge, hosted
+from pillion.testing.harness import hosted
+from pillion.testing.parts import HarnessBridge
+from pillion.testing.quiet import until_quiet
 
 
 def placing(contract: Contract, heard: list[int]) -> Service:
@@ -60,9 +68,9 @@ async def test_a_message_in_custody_is_forgotten_when_it_is_done() -> None:
     async with hosted(placing(Contract("orders"), heard), clock=clock, stores={"orders-state": store}) as app:
         custody = command_route(app.host).custody
         assert custody is not None
-        forget = await custody(Message("1", "/x", "orders.v1.place", "1.0"))
+        release = await custody(Message("1", "/x", "orders.v1.place", "1.0"))
         assert app.host.keepers[0].waiting
-        await forget()
+        await release(Ack())
         assert not app.host.keepers[0].waiting
 
 
@@ -84,3 +92,62 @@ async def test_what_was_committed_before_a_crash_leaves_in_the_end() -> None:
     async with hosted(service, clock=clock, stores={"orders-state": store}) as app:
         await app.until_quiet()
     assert heard == [7]
+
+
+class Forgetful(MemoryBridge):
+    """Brings a call once, as service invocation does. Events do not leave before they are let."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        super().__init__(clock=clock)
+        self.leaving, self.let = asyncio.Event(), asyncio.Event()
+
+    @property
+    def forgets_calls(self) -> bool:
+        return True
+
+    async def publish(self, messages: Sequence[Outgoing]) -> None:
+        self.leaving.set()
+        await self.let.wait()
+        await super().publish(messages)
+
+
+class Orders:
+    """The service on a bridge that forgets calls."""
+
+    def __init__(self) -> None:
+        self.heard: list[int] = []
+        self.contract, self.clock, self.store = Contract("orders"), FakeClock(), MemoryStateStore()
+        self.service = placing(self.contract, self.heard)
+        self.place = self.contract.commands["place"]
+
+    def host(self, bridge: MemoryBridge) -> Host:
+        return Host(self.service, bridge=bridge, stores=Stores(lambda _: self.store), clock=self.clock)
+
+
+async def test_a_call_that_nobody_brings_again_is_kept_until_its_messages_have_left() -> None:
+    orders = Orders()
+    bridge = Forgetful(orders.clock)
+    async with orders.host(bridge) as host:
+        call = asyncio.ensure_future(host.call(orders.place, 7))
+        await bridge.leaving.wait()
+        assert host.keepers[0].waiting
+        bridge.let.set()
+        assert await call == 7
+        await bridge.broker.quiet()
+        assert (orders.heard, host.keepers[0].waiting) == ([7], False)
+
+
+async def test_a_call_that_died_before_its_messages_left_is_finished_by_another() -> None:
+    orders = Orders()
+    bridge = Forgetful(orders.clock)
+    dead = orders.host(bridge)
+    await dead.start()
+    call: asyncio.Future[int] = asyncio.ensure_future(dead.call(orders.place, 7))
+    await bridge.leaving.wait()
+    other = MemoryBridge(clock=orders.clock)
+    async with orders.host(other) as host:
+        await until_quiet(other.broker, orders.clock, 10, host.keepers)
+        assert (orders.heard, host.keepers[0].waiting) == ([7], False)
+    call.cancel()
+    bridge.let.set()
+    await dead.stop()

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
+from contextlib import suppress
+from types import coroutine
 from typing import Any, TypeAlias, TypeVar
 
 from pillion.context import Context
-from pillion.errors import BridgeError, PillionError, StoreError
+from pillion.errors import PillionError
 from pillion.message import Message
-from pillion.outcome import Retry
-from pillion.pipeline.claimcheck import lightened
+from pillion.outcome import Ack
+from pillion.pipeline.dispatch import Dispatch
+from pillion.pipeline.driven import driven
+from pillion.pipeline.recovery import Recovery
 from pillion.pipeline.steps import Plan
 from pillion.ports.bridge import Outgoing
 from pillion.ports.store import Change
@@ -22,10 +26,6 @@ T = TypeVar("T")
 
 # Lets what a handler held leave; takes its context and, for a command, the reply.
 Leave: TypeAlias = Callable[[Context[Any, Any], Message | None], Awaitable[None]]
-
-
-class Again(Retry):
-    """Deliver the message again; what happened counts as no attempt."""
 
 
 class Execution:
@@ -68,20 +68,41 @@ def leaving(plan: Plan) -> Leave:
 
     async def commit(context: Context[Any, Any], reply: Message | None) -> None:
         execution: Any = context.once
-        await uninterrupted(_commit(dispatch, execution, context.held or (), reply))
+        held, answer = await dispatch.recordable(context.held or (), reply)
+        record = await execution.commit(execution.store.changes(), held, answer)
+        await uninterrupted(dispatch.record(execution.inbox, record))
 
-    return commit
+    if not (plan.replies and plan.facilities.bridge.forgets_calls):
+        return commit
+    keep = Recovery(plan).keep
+
+    async def keep_and_commit(context: Context[Any, Any], reply: Message | None) -> None:
+        # Nobody brings such a call again; only the shelf can finish what this process may leave unfinished.
+        release = await keep(context.message) if context.held else None
+        await commit(context, reply)
+        if release is not None:
+            with suppress(PillionError):  # then it is found finished when its time comes
+                await release(Ack())
+
+    return keep_and_commit
 
 
-async def _commit(dispatch: Dispatch, execution: Execution, held: Sequence[Outgoing], reply: Message | None) -> None:
-    held, answer = await dispatch.recordable(held, reply)
-    record = await execution.commit(execution.store.changes(), held, answer)
-    await dispatch.record(execution.inbox, record)
-
-
-async def uninterrupted(work: Coroutine[Any, Any, T]) -> T:
+@coroutine
+def uninterrupted(work: Coroutine[Any, Any, T]) -> Generator[Any, Any, T]:
     """Await the work to its end, also when this task is cancelled meanwhile: half of it would be worse."""
-    task = asyncio.ensure_future(work)
+    try:
+        waiting = work.send(None)
+    except StopIteration as done:
+        return done.value  # type: ignore[no-any-return]
+    return (yield from _shielded(asyncio.ensure_future(_rest(work, waiting))).__await__())
+
+
+@coroutine
+def _rest(work: Coroutine[Any, Any, T], waiting: Any) -> Generator[Any, Any, T]:
+    return (yield from driven(work, waiting))
+
+
+async def _shielded(task: asyncio.Task[T]) -> T:
     try:
         return await asyncio.shield(task)
     except asyncio.CancelledError:
@@ -89,76 +110,3 @@ async def uninterrupted(work: Coroutine[Any, Any, T]) -> T:
         if not task.cancelled():
             task.exception()
         raise
-
-
-class Dispatch:
-    """Sends messages now, or keeps those that are to leave later.
-
-    Args:
-        plan: of the handler they come from.
-    """
-
-    def __init__(self, plan: Plan) -> None:
-        self._address = plan.handler.address
-        self._publish = plan.facilities.bridge.publish
-        self._now = plan.facilities.clock.now
-        self._log = plan.facilities.log
-        self._provisions = plan.provisions
-        self._claims = plan.facilities.claims
-
-    async def held(self, messages: Sequence[Outgoing]) -> None:
-        """Send messages.
-
-        Raises:
-            BridgeError: one did not leave.
-            StoreError: one that is to leave later could not be kept.
-        """
-        if all(outgoing.due is None for outgoing in messages):
-            await self._publish(messages)
-            return
-        for outgoing in messages:
-            if outgoing.due is not None:
-                await self._keep(outgoing, outgoing.due)
-        if now := [outgoing for outgoing in messages if outgoing.due is None]:
-            await self._publish(now)
-
-    async def recordable(
-        self, messages: Sequence[Outgoing], reply: Message | None
-    ) -> tuple[Sequence[Outgoing], Answer | None]:
-        """Messages and the answer as a record holds them: without payloads that are too large for a broker.
-
-        Raises:
-            BridgeError: such a payload could not be stored.
-        """
-        answer = None if reply is None else Answer.of(await self._claims.leave(reply))
-        return await lightened(messages, self._claims), answer
-
-    async def record(self, inbox: Inbox, record: Record) -> None:
-        """Send what a record holds, unless it has left.
-
-        Raises:
-            Again: it neither left nor could be kept; the record has it.
-        """
-        if record.sent:
-            return
-        try:
-            await self._send(record.outgoing)
-        except PillionError as error:
-            raise Again(f"its messages are recorded but did not leave: {error}", after=1.0) from error
-        inbox.sent(record)
-
-    async def _send(self, messages: Sequence[Outgoing]) -> None:
-        try:
-            await self.held(messages)
-        except BridgeError as error:
-            self._log.warning("messages wait on the shelf", handler=self._address, reason=str(error))
-            for outgoing in messages:
-                await self._keep(outgoing, self._now() if outgoing.due is None else outgoing.due)
-
-    async def _keep(self, outgoing: Outgoing, due: float) -> None:
-        shelf = self._provisions.shelf
-        if shelf is None:
-            raise StoreError(
-                f"{self._address}: delay= needs a state store to keep messages in, and the service has none"
-            )
-        await shelf.post(outgoing._replace(due=None), due)

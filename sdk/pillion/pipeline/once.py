@@ -17,8 +17,9 @@ from pillion.context import Context, Sending
 from pillion.errors import ConflictError, Failure, IdempotencyKeyReused, PillionError, StoreError, Unavailable
 from pillion.message import Message
 from pillion.outcome import Ack, Outcome, Reply
+from pillion.pipeline.dispatch import Again, Dispatch
 from pillion.pipeline.failures import report
-from pillion.pipeline.leaving import Again, Dispatch, Execution, uninterrupted
+from pillion.pipeline.leaving import Execution, uninterrupted
 from pillion.pipeline.recovery import Recovery
 from pillion.pipeline.steps import Plan, Step
 from pillion.pipeline.validate import validate

@@ -12,9 +12,10 @@ from functools import partial
 
 from pillion.errors import StoreError
 from pillion.message import Message
-from pillion.pipeline.leaving import Dispatch
+from pillion.outcome import Outcome, Retry
+from pillion.pipeline.dispatch import Dispatch
 from pillion.pipeline.steps import Plan
-from pillion.ports.bridge import Forget
+from pillion.ports.bridge import Release
 from pillion.resilience.inbox import Inbox
 from pillion.resilience.shelf import Shelf, Taken
 
@@ -73,7 +74,7 @@ class Recovery:
         if record is not None:
             await self._dispatch.record(inbox, record)
 
-    async def keep(self, message: Message) -> Forget:
+    async def keep(self, message: Message) -> Release:
         """Put a message that is in hand on the shelf, so that the broker may forget it; what takes it off again.
 
         Raises:
@@ -83,7 +84,7 @@ class Recovery:
         if shelf is None:
             raise StoreError(f"{self._handler}: the service has no state store that keeps ETags")
         id_ = await shelf.park(message, self.address, self._now() + self.lease, 1, "in hand")
-        return partial(shelf.done, id_)
+        return partial(_release, shelf, id_)
 
     async def resume(self, taken: Taken) -> None:
         """Whoever had it in hand is gone: finish what was recorded."""
@@ -91,3 +92,8 @@ class Recovery:
         shelf: Shelf | None = self._provisions.shelf
         if shelf is not None:
             await shelf.done(taken.id)
+
+
+async def _release(shelf: Shelf, id_: str, outcome: Outcome) -> None:
+    if not isinstance(outcome, Retry):  # the time of that one comes by itself
+        await shelf.done(id_)

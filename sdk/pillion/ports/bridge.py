@@ -9,9 +9,10 @@ from typing import NamedTuple, Protocol, TypeAlias
 
 from pillion.flow import Handle
 from pillion.message import Message
+from pillion.outcome import Outcome
 
-# Takes back what was kept; awaited once.
-Forget: TypeAlias = Callable[[], Awaitable[None]]
+# Told once what became of a message that was kept: it is forgotten, or, for a ``Retry``, handled from where it is kept.
+Release: TypeAlias = Callable[[Outcome], Awaitable[None]]
 
 
 class Kind(Enum):
@@ -47,6 +48,8 @@ class Route:
         custody: keeps a message that takes long in hand, so that the broker may forget it before it is handled; None
             where only the broker has it.
         timeout: seconds one attempt may take; None is unlimited.
+        longest_wait: seconds for which a message waits in hand between its attempts, at most, if it cannot be parked.
+        shelf: state component where a message that has to wait is parked, if it is there and keeps ETags, or None.
         needs: state component that must be there and keep ETags; without it the route is left out.
     """
 
@@ -65,8 +68,10 @@ class Route:
     rule: str | None = None
     key: Callable[[Message], str | None] | None = None
     durable: bool = False
-    custody: Callable[[Message], Awaitable[Forget]] | None = None
+    custody: Callable[[Message], Awaitable[Release]] | None = None
     timeout: float | None = None
+    longest_wait: float = 0.0
+    shelf: str | None = None
     needs: str | None = None
 
     @property
@@ -96,6 +101,16 @@ class Bridge(Protocol):
     @property
     def longest_hold(self) -> float:
         """Seconds for which a message may wait in hand without holding up others; known once the bridge is started."""
+        ...
+
+    @property
+    def alone(self) -> bool:
+        """Whether no other process, and no other host, gets messages of the same queues now."""
+        ...
+
+    @property
+    def forgets_calls(self) -> bool:
+        """Whether others outlive this process, but nobody brings them the calls that it had in hand."""
         ...
 
     def bind(self, routes: Sequence[Route]) -> None:

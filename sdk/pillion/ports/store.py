@@ -114,7 +114,7 @@ class StateStore(Protocol):
         """
 
     async def transact(self, changes: Sequence[Change]) -> None:
-        """Apply all changes or none; keys are distinct.
+        """Apply all changes or none; keys are distinct. When it is cancelled, it has come to its end all the same.
 
         Raises:
             ConflictError: an ETag is not the current one, or a first write found a value; nothing was written.

@@ -22,6 +22,8 @@ class _Held(NamedTuple):
         etag = self.first.etag
         if isinstance(self.last, Upsert):
             first_write = isinstance(self.first, Upsert) and self.first.first_write
+            if self.last.etag == etag and self.last.first_write == first_write:
+                return self.last
             return replace(self.last, etag=etag, first_write=first_write)
         # What is written only if there is nothing, and removed again, leaves nothing; nobody else's value may go.
         created = isinstance(self.first, Upsert) and self.first.first_write and etag is None

@@ -8,8 +8,8 @@ gives the answer again.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from hashlib import sha256
 from typing import NamedTuple
@@ -17,17 +17,20 @@ from typing import NamedTuple
 import msgspec
 from msgspec import Struct
 
+from pillion.batches import Batches
 from pillion.errors import ConfigurationError, ConflictError, PillionError, StoreError
 from pillion.ports.bridge import Outgoing
 from pillion.ports.clock import Clock
 from pillion.ports.store import Change, StateCapabilities, StateItem, StateStore, Upsert
 from pillion.resilience.document import read
+from pillion.resilience.marks import Marks
 from pillion.resilience.record import Answer, Record
 
 # A claim outlives its record by more than stores round, so that where a record is, nobody can claim afresh.
 _LONGER = 60.0
 _ATTEMPTS = 10
-_LINGER = 0.05
+# How many messages begin with one request to the store.
+_BATCH = 100
 
 
 class Busy(PillionError):
@@ -52,10 +55,12 @@ class Claim(NamedTuple):
     Attributes:
         key: of the claim in the store.
         until: it ends then, in seconds since 1970-01-01 UTC.
+        written: others can see it in the store.
     """
 
     key: str
     until: float
+    written: bool = True
 
 
 class _Holder(Struct, frozen=True):
@@ -79,10 +84,22 @@ class Inbox:
         window: seconds for which a handled message is known.
         lease: seconds that a claim lasts; longer than handlers may take.
         owner: ``<instance>/<boot id>``; claims of earlier boots of an instance are free.
+        alone: whether no other process can get the same messages now. Then this one knows which it has in hand, and
+            writes no claims. Default: others can.
     """
 
-    def __init__(self, store: StateStore, clock: Clock, window: float, lease: float, owner: str) -> None:
+    def __init__(
+        self,
+        store: StateStore,
+        clock: Clock,
+        window: float,
+        lease: float,
+        owner: str,
+        alone: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._store = store
+        self._alone = alone
+        self._fenced = store.capabilities.conditional_transactions
         self._now = clock.now
         self._window = window
         self._lease = lease
@@ -90,10 +107,9 @@ class Inbox:
         self._instance = owner.partition("/")[0]
         # Claims of this process, and when they end.
         self._mine: dict[str, float] = {}
-        self._unmarked: dict[str, Record] = {}
-        self._marking: dict[str, Record] = {}
-        self._marker: asyncio.Task[None] | None = None
-        self._hurry = asyncio.Event()
+        self._found: Batches[str, Record | None] = Batches(self._find, _BATCH)
+        self._claimed: Batches[str, Claim] = Batches(self._claim_all, _BATCH)
+        self._marks = Marks(store, clock)
 
     @staticmethod
     def check(capabilities: StateCapabilities, component: str) -> None:
@@ -116,9 +132,7 @@ class Inbox:
         Raises:
             StoreError: the store cannot do it.
         """
-        name = _record(_name(key))
-        found = await self._store.get([name])
-        return self._known(Record.read(name, found[name])) if found else None
+        return await self._found.put(_name(key))
 
     async def begin(self, key: str) -> Claim | Record:
         """Claim a message, or learn what came of it.
@@ -167,25 +181,21 @@ class Inbox:
             StoreError: the store cannot do it. Whether it was written is not known: begin again to learn it.
         """
         now = self._now()
-        if now >= claim.until:
+        if claim.written and now >= claim.until:
             raise LeaseOver(
                 f"handling took {now - claim.until + self._lease:.1f} s, longer than its claim of {self._lease:g} s; "
                 "another instance may have begun, so nothing was written. Give the handler a shorter timeout"
             )
         record = Record.of(_record(claim.key), now + self._window, outgoing, answer, fingerprint)
-        fenced = self._store.capabilities.conditional_transactions
-        upsert = Upsert(record.key, record.encode(), ttl=self._window, first_write=fenced)
+        upsert = Upsert(record.key, record.encode(), ttl=self._window, first_write=self._fenced)
         await self._store.transact([*changes, upsert])
         self._mine.pop(claim.key, None)
         return record
 
     def sent(self, record: Record) -> None:
         """The messages of the record have left. That is written a little later, with others; nobody waits for it."""
-        if record.sent:
-            return
-        self._unmarked[record.key] = record.marked()
-        if self._marker is None:
-            self._marker = asyncio.get_running_loop().create_task(self._mark())
+        if not record.sent:
+            self._marks.add(record)
 
     async def release(self, claim: Claim) -> None:
         """Give a claim back, so that the message can be handled again at once.
@@ -194,7 +204,7 @@ class Inbox:
             StoreError: the store cannot do it; the claim ends by itself.
         """
         try:
-            if self._now() < claim.until:
+            if claim.written and self._now() < claim.until:
                 # Ended, not removed: when a commit of unknown outcome was written, whoever comes next must look.
                 await self._store.write([self._upsert(claim.key, self._now())])
         finally:
@@ -202,15 +212,38 @@ class Inbox:
 
     async def close(self) -> None:
         """Write what ``sent`` was told and has not been written. Safe to call twice."""
-        self._hurry.set()
-        if self._marker is not None:
-            await self._marker
+        await self._marks.close()
 
     async def _first(self, name: str) -> Claim | Record:
+        # What a commit cannot refuse, a claim has to.
+        if self._fenced and self._alone():
+            return await self._found.put(name) or Claim(name, math.inf, written=False)
         try:
-            return await self._claim(name, None)
+            return await self._claimed.put(name)
         except ConflictError:
             return await self._contend(name)
+
+    async def _find(self, names: Sequence[str]) -> list[Record | StoreError | None]:
+        found = await self._store.get([_record(name) for name in names])
+        return [self._tried(name, found) for name in names]
+
+    def _tried(self, name: str, found: Mapping[str, StateItem]) -> Record | StoreError | None:
+        try:
+            return self._read(name, found)
+        except StoreError as error:
+            return error
+
+    def _read(self, name: str, found: Mapping[str, StateItem]) -> Record | None:
+        item = found.get(_record(name))
+        return None if item is None else self._marks.known(Record.read(_record(name), item))
+
+    async def _claim_all(self, names: Sequence[str]) -> list[Claim]:
+        """Claim these, which is said to have failed for all when one is not free: then each contends by itself."""
+        until = self._now() + self._lease
+        claims = [self._upsert(name, until, first_write=True) for name in names]
+        together = self._fenced and len(claims) > 1
+        await (self._store.transact(claims) if together else self._store.write(claims))
+        return [Claim(name, until) for name in names]
 
     async def _claim(self, name: str, etag: str | None) -> Claim:
         until = self._now() + self._lease
@@ -220,20 +253,15 @@ class Inbox:
     async def _contend(self, name: str) -> Claim | Record:
         for _ in range(_ATTEMPTS):
             found = await self._store.get([name, _record(name)])
-            if _record(name) in found:
-                return self._known(Record.read(_record(name), found[_record(name)]))
+            if record := self._read(name, found):
+                return record
             held = found.get(name)
             self._refuse(name, held)
             with suppress(ConflictError):
                 claim = await self._claim(name, held.etag if held else None)
                 # The one who had it may have come to its end while we looked.
-                found = await self._store.get([_record(name)])
-                return self._known(Record.read(_record(name), found[_record(name)])) if found else claim
+                return self._read(name, await self._store.get([_record(name)])) or claim
         raise Busy(self._now())
-
-    def _known(self, record: Record) -> Record:
-        """The record as this process knows it: a mark may be on its way to the store."""
-        return self._unmarked.get(record.key) or self._marking.get(record.key) or record
 
     def _refuse(self, name: str, held: StateItem | None) -> None:
         if held is None:
@@ -249,25 +277,6 @@ class Inbox:
         value = _json(_Holder(self._owner, until))
         ttl = self._lease + self._window + _LONGER
         return Upsert(name, value, etag=etag, ttl=ttl, first_write=first_write)
-
-    async def _mark(self) -> None:
-        try:
-            while self._unmarked:
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(_LINGER):
-                        await self._hurry.wait()
-                self._marking, self._unmarked = self._unmarked, {}
-                await self._write_marks(self._marking)
-        finally:
-            self._marking = {}
-            self._marker = None
-
-    async def _write_marks(self, batch: dict[str, Record]) -> None:
-        now = self._now()
-        alive = [record for record in batch.values() if record.expires > now]
-        # A mark that is not written costs no more than a message that leaves twice.
-        with suppress(PillionError):
-            await self._store.write([Upsert(it.key, it.encode(), ttl=it.expires - now) for it in alive])
 
 
 def _name(key: str) -> str:

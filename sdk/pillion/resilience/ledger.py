@@ -20,6 +20,7 @@ from uuid import uuid4
 import msgspec
 from msgspec import Struct
 
+from pillion.batches import Batches
 from pillion.errors import ConflictError, PillionError, StoreError
 from pillion.ports.store import Change, Remove, StateItem, StateStore, Upsert
 from pillion.resilience.document import read
@@ -41,14 +42,10 @@ class _Line(Struct, Generic[S], array_like=True, frozen=True):
 
 
 class _Change(NamedTuple):
-    """What somebody does to an index document, and the future that waits for what came of it.
-
-    A body is written before the index.
-    """
+    """What somebody does to an index document. A body is written before the index."""
 
     apply: Callable[[dict[str, Any]], Any]
     body: Upsert | None
-    done: asyncio.Future[Any]
 
 
 class Ledger(Generic[S]):
@@ -173,8 +170,7 @@ class _Shard(Generic[S]):
         self.key = key
         self._store = store
         self._decoder = msgspec.json.Decoder(dict[str, _Line[summary]])  # type: ignore[valid-type]
-        self._pending: list[_Change] = []
-        self._writer: asyncio.Task[None] | None = None
+        self._changes: Batches[_Change, Any] = Batches(self._write, _BATCH)
 
     def decode(self, item: StateItem) -> dict[str, _Line[S]]:
         """The lines of the document.
@@ -186,24 +182,7 @@ class _Shard(Generic[S]):
 
     async def change(self, apply: Callable[[dict[str, _Line[S]]], Any], body: Upsert | None = None) -> Any:
         """Change the document, together with whatever else waits for it; what ``apply`` answered."""
-        loop = asyncio.get_running_loop()
-        change = _Change(apply, body, loop.create_future())
-        self._pending.append(change)
-        if self._writer is None:
-            # A task of its own: whoever asked first may be cancelled, and the others must not suffer from that.
-            self._writer = loop.create_task(self._write_all())
-        return await change.done
-
-    async def _write_all(self) -> None:
-        while self._pending:
-            batch, self._pending = self._pending[:_BATCH], self._pending[_BATCH:]
-            try:
-                answers = await self._write(batch)
-            except Exception as error:  # noqa: BLE001 - whatever it is, those who wait for the write get it
-                _settle(batch, lambda change, _, error=error: change.done.set_exception(error))  # type: ignore[misc]
-            else:
-                _settle(batch, lambda change, number, answers=answers: change.done.set_result(answers[number]))  # type: ignore[misc]
-        self._writer = None
+        return await self._changes.put(_Change(apply, body))
 
     async def _write(self, batch: Sequence[_Change]) -> list[Any]:
         if bodies := [change.body for change in batch if change.body]:
@@ -229,9 +208,3 @@ class _Shard(Generic[S]):
 async def _write(store: StateStore, changes: Sequence[Change]) -> None:
     # They need not be one transaction. But many writes side by side starve each other on SQLite behind Dapr.
     await (store.transact(changes) if store.capabilities.transactions else store.write(changes))
-
-
-def _settle(batch: Sequence[_Change], settle: Callable[[_Change, int], None]) -> None:
-    for number, change in enumerate(batch):
-        if not change.done.done():
-            settle(change, number)

@@ -144,4 +144,5 @@ class Record(NamedTuple):
 
     def marked(self) -> Record:
         """The record once its messages have left; it needs them no more."""
-        return self._replace(document=replace(self.document, sent=True, outgoing=()))
+        was = self.document
+        return Record(self.key, _Document(was.expires, True, (), was.answer, was.fingerprint))

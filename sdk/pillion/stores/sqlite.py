@@ -17,6 +17,7 @@ from itertools import count
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
+from pillion.batches import Batches
 from pillion.errors import ConfigurationError, ConflictError, StoreError
 from pillion.ports.clock import Clock, SystemClock
 from pillion.ports.store import Change, Remove, StateCapabilities, StateItem, Upsert
@@ -56,19 +57,10 @@ _SWEEP = "DELETE FROM {table} WHERE expiration_time IS NOT NULL AND expiration_t
 
 
 class _Job(NamedTuple):
-    """Changes that somebody waits for, and the keys that did not fit."""
+    """Changes that somebody waits for."""
 
     changes: Sequence[Change]
     all_or_none: bool
-    conflicts: asyncio.Future[list[str]]
-
-    def settle(self, outcome: list[str] | Exception) -> None:
-        if self.conflicts.done():
-            return
-        if isinstance(outcome, Exception):
-            self.conflicts.set_exception(outcome)
-        else:
-            self.conflicts.set_result(outcome)
 
 
 class SQLiteStateStore:
@@ -96,8 +88,8 @@ class SQLiteStateStore:
         self._thread: ThreadPoolExecutor | None = None
         self._database: sqlite3.Connection | None = None
         self._next_sweep = 0.0
-        self._jobs: list[_Job] = []
-        self._writer: asyncio.Task[None] | None = None
+        # What comes while a transaction is under way shares the next, and its sync.
+        self._changes: Batches[_Job, list[str]] = Batches(self._write_all, _LARGEST_BATCH)
         self._run_id = uuid.uuid4().hex
         self._etags = count()
         self._stamps: dict[int, str] = {}
@@ -121,8 +113,7 @@ class SQLiteStateStore:
 
     async def close(self) -> None:
         """Finish what is in hand and close the file. Safe to call twice."""
-        if self._writer is not None:
-            await self._writer
+        await self._changes.close()
         thread, self._thread = self._thread, None
         if thread is not None:
             await asyncio.get_running_loop().run_in_executor(thread, self._shut)
@@ -155,28 +146,12 @@ class SQLiteStateStore:
         await self._queued(changes, all_or_none=True)
 
     async def _queued(self, changes: Sequence[Change], *, all_or_none: bool) -> None:
-        """Have it written in a transaction; what comes while one is under way shares the next, and its sync."""
-        if self._thread is None:
-            raise self._not_started()
-        loop = asyncio.get_running_loop()
-        job = _Job(changes, all_or_none, loop.create_future())
-        self._jobs.append(job)
-        if self._writer is None:
-            self._writer = loop.create_task(self._write_all())
-        if conflicts := await job.conflicts:
+        if conflicts := await self._changes.put(_Job(changes, all_or_none), to_its_end=True):
             names = ", ".join(sorted(conflicts))
             raise ConflictError(f"somebody else wrote first to {names}; read it again and repeat the change")
 
-    async def _write_all(self) -> None:
-        while self._jobs:
-            batch, self._jobs = self._jobs[:_LARGEST_BATCH], self._jobs[_LARGEST_BATCH:]
-            try:
-                outcomes: Sequence[list[str] | Exception] = await self._run(lambda jobs=batch: self._change(jobs))  # type: ignore[misc]
-            except Exception as error:  # noqa: BLE001 - whatever it is, those who wait for the write get it
-                outcomes = [error] * len(batch)
-            for job, outcome in zip(batch, outcomes, strict=True):
-                job.settle(outcome)
-        self._writer = None
+    async def _write_all(self, jobs: Sequence[_Job]) -> Sequence[list[str] | Exception]:
+        return await self._run(lambda: self._change(jobs))
 
     async def _run(self, work: Callable[[], T]) -> T:
         if self._thread is None:

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import NamedTuple
 from urllib.parse import quote
 
+from pillion.batches import Batches
 from pillion.bridges.dapr.receipts import Receipts
 from pillion.bridges.dapr.wire import RAW_PUBLISH, bulk_failures, bulk_publish, publish_query
 from pillion.codec.cloudevents import CONTENT_TYPE, encode
@@ -20,6 +21,8 @@ from pillion.sidecar.channel import SidecarChannel
 from pillion.sidecar.errors import Answer, error_of
 
 LARGEST_BATCH = 100
+# Each instance that ever called has a topic for its replies; when so many are known, those that are idle are forgotten.
+_MOST_TOPICS = 1000
 # Types of components that keep order by partition; which one, `partitionKey` says.
 PARTITIONED = frozenset({"pubsub.kafka"})
 Prepare = Callable[[str, str], Awaitable[None]]
@@ -33,7 +36,6 @@ class _Waiting(NamedTuple):
     body: bytes
     key: str | None
     sure: bool
-    accepted: asyncio.Future[None]
 
 
 class Publisher:
@@ -78,6 +80,8 @@ class Publisher:
         key = (outgoing.component, outgoing.topic)
         topic = self._topics.get(key)
         if topic is None:
+            if len(self._topics) >= _MOST_TOPICS:
+                self._topics = {place: known for place, known in self._topics.items() if not known.idle}
             topic = self._topics[key] = _Topic(self._channel, self._prepare, self.receipts, *key)
         subject = outgoing.message.subject if outgoing.component in self.keyed else None
         return topic.put(encode(outgoing.message), subject, sure)
@@ -106,43 +110,28 @@ class _Topic:
         path = f"{quote(component, safe='')}/{quote(topic, safe='')}"
         self._single = f"/v1.0/publish/{path}"
         self._bulk = f"/v1.0/publish/bulk/{path}"
-        self._queue: list[_Waiting] = []
-        self._sending: asyncio.Task[None] | None = None
+        self._waiting: Batches[_Waiting, None] = Batches(self._send, LARGEST_BATCH)
 
     def put(self, body: bytes, key: str | None, sure: bool) -> asyncio.Future[None]:
-        loop = asyncio.get_running_loop()
-        accepted: asyncio.Future[None] = loop.create_future()
-        self._queue.append(_Waiting(body, key, sure, accepted))
-        if self._sending is None:
-            self._sending = loop.create_task(self._send())
-        return accepted
+        return self._waiting.put(_Waiting(body, key, sure))
+
+    @property
+    def idle(self) -> bool:
+        return self._waiting.idle
 
     async def close(self) -> None:
-        if self._sending is not None:
-            await asyncio.gather(self._sending, return_exceptions=True)
+        await self._waiting.close()
 
-    async def _send(self) -> None:
-        try:
-            while self._queue:
-                batch, self._queue = self._queue[:LARGEST_BATCH], self._queue[LARGEST_BATCH:]
-                await self._send_batch(batch)
-        finally:
-            self._sending = None
-
-    async def _send_batch(self, batch: Sequence[_Waiting]) -> None:
+    async def _send(self, batch: Sequence[_Waiting]) -> list[Exception | None]:
         try:
             await self._prepare(*self._place)
             failed = await self._deliver(batch)
         except PillionError as error:
             failed = dict.fromkeys(range(len(batch)), str(error))
-        for index, waiting in enumerate(batch):
-            accepted = waiting.accepted
-            if accepted.done():
-                continue
-            if index in failed:
-                accepted.set_exception(BridgeError(f"publishing to {self._name}: {failed[index]}"))
-            else:
-                accepted.set_result(None)
+        return [
+            BridgeError(f"publishing to {self._name}: {failed[number]}") if number in failed else None
+            for number in range(len(batch))
+        ]
 
     async def _deliver(self, batch: Sequence[_Waiting]) -> dict[int, str]:
         """Send, and send again what the broker may not have; which were not accepted, and why."""

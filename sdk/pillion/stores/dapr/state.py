@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Sequence
+from operator import attrgetter
 from typing import Any
 from urllib.parse import quote
 
 import msgspec
 
-from pillion.errors import ConflictError, PillionError, SidecarError, StoreError
+from pillion.batches import Batches
+from pillion.errors import ConflictError, PillionError, SidecarError, SidecarUnavailable, StoreError
 from pillion.ports.store import Change, Remove, StateCapabilities, StateItem, Upsert
 from pillion.sidecar.channel import SidecarChannel
 from pillion.sidecar.health import Component
@@ -22,6 +24,9 @@ _REDIS = "state.redis"
 # "only if absent" marks the key for ever, and later plain writes to it fail.
 _REDIS_ABSENT = "-1"
 _REDIS_FOR_EVER = "-1"
+# How many transactions share a request, at most, and how many bytes of values they have.
+_LARGEST_BATCH = 50
+_LARGEST_BYTES = 1_000_000
 
 
 class _Found(msgspec.Struct):
@@ -47,6 +52,7 @@ class DaprStateStore:
         self._path = f"/v1.0/state/{quote(component, safe='')}"
         self._redis = False
         self._capabilities = StateCapabilities()
+        self._transactions: Batches[Sequence[Change], None] = Batches(self._transact_all, _LARGEST_BATCH)
 
     @property
     def capabilities(self) -> StateCapabilities:
@@ -65,7 +71,8 @@ class DaprStateStore:
         self._capabilities = _capabilities(component)
 
     async def close(self) -> None:
-        """Nothing to do: the channel is its owner's."""
+        """Finish what is in hand; the channel is its owner's."""
+        await self._transactions.close()
 
     async def get(self, keys: Sequence[str]) -> dict[str, StateItem]:
         """What is there under these keys.
@@ -79,7 +86,7 @@ class DaprStateStore:
         return await (self._get_one(keys[0]) if len(keys) == 1 else self._get_many(keys))
 
     async def write(self, changes: Sequence[Change]) -> None:
-        """Apply each change by itself: plain writes together, the others side by side.
+        """Apply each change by itself: what is written with one request, what is removed side by side.
 
         Raises:
             ConflictError: a change did not fit what is there; others may have been applied.
@@ -87,11 +94,10 @@ class DaprStateStore:
             SidecarError: the sidecar does not do it.
         """
         self._check(changes)
-        plain = [change for change in changes if isinstance(change, Upsert) and not change.conditional]
-        others = [change for change in changes if isinstance(change, Remove) or change.conditional]
-        work = [self._write_one(change) for change in others]
-        if plain:
-            work.append(self._save(plain))
+        upserts = [change for change in changes if isinstance(change, Upsert)]
+        work = [self._delete(change) for change in changes if isinstance(change, Remove)]
+        if upserts:
+            work.append(self._save(upserts))
         failures = [result for result in await asyncio.gather(*work, return_exceptions=True) if result is not None]
         for failure in sorted(failures, key=lambda failure: not isinstance(failure, ConflictError)):
             raise failure
@@ -104,13 +110,12 @@ class DaprStateStore:
             StoreError: the component cannot do it; nothing was written.
             SidecarError: the sidecar does not do it.
         """
-        if len(changes) < 2:
+        if len(changes) < 2 and not self._fits_transaction(changes):
             await self.write(changes)
             return
         self._check(changes)
         self._check_transaction(changes)
-        operations = [self._operation(change) for change in changes]
-        await self._post(changes, "/transaction", {"operations": operations})
+        await self._transactions.put(changes, to_its_end=True)
 
     async def _get_one(self, key: str) -> dict[str, StateItem]:
         path = f"{self._path}/{quote(key, safe='')}"
@@ -129,8 +134,29 @@ class DaprStateStore:
             raise StoreError(f"{doing}: {broken.key!r}: {broken.error}")
         return {item.key: StateItem(from_dapr(bytes(item.data)), item.etag) for item in found if bytes(item.data)}
 
-    async def _write_one(self, change: Change) -> None:
-        await (self._save([change]) if isinstance(change, Upsert) else self._delete(change))
+    async def _transact_all(self, parts: Sequence[Sequence[Change]]) -> Sequence[PillionError | None]:
+        """What came of each transaction. They make one together; if that does not fit, each is one by itself."""
+        if len(parts) > 1 and (together := _together(parts)):
+            try:
+                await self._transact(together)
+            except SidecarUnavailable as error:
+                return [error] * len(parts)
+            except (ConflictError, SidecarError):
+                pass
+            else:
+                return [None] * len(parts)
+        return await asyncio.gather(*(self._tried(part) for part in parts))
+
+    async def _tried(self, changes: Sequence[Change]) -> PillionError | None:
+        try:
+            await self._transact(changes)
+        except PillionError as error:
+            return error
+        return None
+
+    async def _transact(self, changes: Sequence[Change]) -> None:
+        operations = [self._operation(change) for change in changes]
+        await self._post(changes, "/transaction", {"operations": operations})
 
     async def _save(self, changes: Sequence[Upsert]) -> None:
         await self._post(changes, "", [self._request(change) for change in changes])
@@ -196,16 +222,30 @@ class DaprStateStore:
     def _check_transaction(self, changes: Sequence[Change]) -> None:
         if not self._capabilities.transactions:
             raise self._refusal("has no transactions", "write the changes one by one")
-        if not self._capabilities.conditional_transactions and any(change.conditional for change in changes):
+        if not self._fits_transaction(changes):
             raise self._refusal(
                 "does not roll back a transaction whose ETag does not fit", "leave out etag= and first_write= in it"
             )
+
+    def _fits_transaction(self, changes: Sequence[Change]) -> bool:
+        has = self._capabilities
+        return has.transactions and (has.conditional_transactions or not any(change.conditional for change in changes))
 
     def _refusal(self, lack: str, way_on: str) -> StoreError:
         return StoreError(
             f"state component {self._component!r} {lack}; {way_on}, or choose another type in the profile, such as "
             "state.postgresql or state.sqlite"
         )
+
+
+def _together(parts: Sequence[Sequence[Change]]) -> Sequence[Change]:
+    """These transactions as one; empty when that is none, or a large one."""
+    changes = [change for part in parts for change in part]
+    size = sum(len(change.value) for change in changes if isinstance(change, Upsert))
+    if size > _LARGEST_BYTES or len({change.key for change in changes}) < len(changes):
+        return ()
+    # Writers that lock the same keys in the same order never wait for each other in a circle.
+    return sorted(changes, key=attrgetter("key"))
 
 
 def _etag(item: StateItem | None) -> str | None:
