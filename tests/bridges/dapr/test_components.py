@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from pillion.bridges.dapr.components import Components
 from pillion.bridges.dapr.subscriptions import on_lanes, subscriptions
 from pillion.message import Message
 from pillion.outcome import Ack, Outcome
-from pillion.ports.bridge import Kind, Route
+from pillion.ports.bridge import Kind, Release, Route
 
 EVERYTHING = Components(("pubsub", "commands", "slow", "broadcast", "replies"))
 
@@ -57,7 +58,7 @@ def test_lanes_of_a_component_are_those_with_its_name_and_a_number() -> None:
 
 def test_every_lane_delivers_to_the_same_path() -> None:
     components = Components(["pubsub", "pubsub-lane-2"])
-    (subscribed,) = on_lanes(subscriptions([route()], components, bulk_commands=False), components)
+    (subscribed,) = on_lanes(subscriptions([route()], components, bulk_commands=False, hold=lambda _: 0.0), components)
     declared = subscribed.declarations()
     assert [entry["pubsubname"] for entry in declared] == ["pubsub", "pubsub-lane-2"]
     assert {entry["route"] for entry in declared} == {subscribed.path}
@@ -80,10 +81,47 @@ def test_what_delivers_one_batch_at_a_time_leaves_slow_handlers_to_another() -> 
     assert kafka.serial("pubsub")
 
 
+async def keep(message: Message) -> Release:
+    async def release(outcome: Outcome) -> None: ...
+
+    return release
+
+
 @pytest.mark.parametrize(
-    ("one", "calls"),
-    [(route(), False), (route(Kind.COMMAND), True), (route(Kind.COMMAND, durable=True), False)],
+    ("one", "parks", "may_go"),
+    [
+        (route(), True, False),
+        (route(Kind.COMMAND), False, True),
+        (route(Kind.COMMAND, durable=True), True, False),
+        (route(Kind.COMMAND, durable=True, custody=keep), True, True),
+        (route(Kind.SEND, custody=keep), True, True),
+        (route(Kind.SEND, custody=keep), False, False),
+    ],
 )
-def test_only_calls_that_may_be_lost_are_calls(one: Route, calls: bool) -> None:
-    (subscribed,) = subscriptions([one], Components(["pubsub"]), bulk_commands=False)
-    assert subscribed.calls is calls
+def test_only_what_is_kept_or_may_be_lost_is_acknowledged_early(one: Route, parks: bool, may_go: bool) -> None:
+    (subscribed,) = subscriptions([one], Components(["pubsub"]), bulk_commands=False, hold=lambda _: 0.0)
+    assert subscribed.may_go(lambda _: parks) is may_go
+
+
+@pytest.mark.parametrize(
+    ("concurrency", "timeout", "hold", "largest"),
+    [(100, None, 20.0, 100), (5, 5.0, 0.0, 35), (5, 5.0, 1.0, 25), (5, 5.0, 20.0, 5), (1, 59.0, 20.0, 1)],
+)
+def test_a_batch_is_done_before_the_sidecar_asks_again(
+    concurrency: int, timeout: float | None, hold: float, largest: int
+) -> None:
+    one = route(concurrency=concurrency, timeout=timeout)
+    (subscribed,) = subscriptions([one], Components(["pubsub"]), bulk_commands=False, hold=lambda _: hold)
+    assert subscribed.declarations()[0]["bulkSubscribe"]["maxMessagesCount"] == largest
+
+
+@pytest.mark.parametrize(("sidecar_timeout", "largest"), [(20.0, 10), (120.0, 70), (math.inf, 100)])
+def test_a_batch_is_as_large_as_the_sidecar_of_the_profile_is_patient(sidecar_timeout: float, largest: int) -> None:
+    (subscribed,) = subscriptions(
+        [route(concurrency=5, timeout=5.0)],
+        Components(["pubsub"]),
+        bulk_commands=False,
+        hold=lambda _: 0.0,
+        sidecar_timeout={"pubsub": sidecar_timeout}.__getitem__,
+    )
+    assert subscribed.largest_batch == largest

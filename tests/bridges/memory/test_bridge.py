@@ -84,6 +84,27 @@ async def test_hosts_of_one_service_take_turns() -> None:
         assert (heard.count("a"), heard.count("b")) == (5, 5)
 
 
+async def test_a_key_stays_with_one_host() -> None:
+    broker, heard = MemoryBroker(), set[tuple[str, str]]()
+    numbered = source.event("numbered", str, key=lambda text: text)
+
+    def build(instance: str) -> Service:
+        service = Service("pair")
+
+        @service.on(numbered, key="subject")
+        async def hear(text: str) -> None:
+            heard.add((text, instance))
+
+        return service
+
+    async with host(build("a"), MemoryBridge(broker)) as app, host(build("b"), MemoryBridge(broker)):
+        for number in range(40):
+            await app.emit(numbered, str(number % 10))
+        await broker.quiet()
+    assert len(heard) == 10
+    assert {instance for _, instance in heard} == {"a", "b"}
+
+
 async def test_a_host_that_was_cut_off_leaves_a_quiet_broker() -> None:
     broker, service = MemoryBroker(), Service("stuck")
     begun = asyncio.Event()
@@ -205,7 +226,7 @@ async def test_a_call_that_nobody_answered_leaves_nothing_behind() -> None:
             await app.call(missing, 1, timeout=0.01)
         calling = asyncio.ensure_future(app.call(missing, 2))
         await asyncio.sleep(0)  # it is on its way now
-        assert broker.topic("pubsub", missing.topic).waiting
+        assert broker.topics["pubsub", missing.topic].waiting
         calling.cancel()
         await asyncio.wait([calling])
-        assert not broker.topic("pubsub", missing.topic).waiting
+        assert not broker.topics["pubsub", missing.topic].waiting

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import Literal, TypeAlias
 
 from msgspec.structs import replace
@@ -21,7 +22,14 @@ from pillion.bridges.dapr.probes import Probes
 from pillion.bridges.dapr.publisher import PARTITIONED, Publisher
 from pillion.bridges.dapr.receipts import Receipts
 from pillion.bridges.dapr.streams import Streams
-from pillion.bridges.dapr.subscriptions import Subscribed, by_path, on_lanes, replies, subscriptions
+from pillion.bridges.dapr.subscriptions import (
+    SIDECAR_TIMEOUT,
+    Subscribed,
+    by_path,
+    on_lanes,
+    replies,
+    subscriptions,
+)
 from pillion.codec.cloudevents import MalformedEvent, decode
 from pillion.errors import ConfigurationError, SidecarError
 from pillion.message import Message
@@ -33,7 +41,7 @@ from pillion.sidecar.health import SidecarMetadata, metadata, wait_outbound
 
 _POLL_SECONDS = 0.05
 _LONGEST_HOLD_SECONDS = 1.0
-# A call that makes calls may need the partition that it holds up.
+# What takes longer holds up nobody, if it can be kept elsewhere: a call may even wait for one behind it.
 _PATIENCE_SECONDS = 0.5
 
 Accept: TypeAlias = Callable[[SidecarMetadata, Sequence[tuple[str, Route]]], None]
@@ -84,6 +92,8 @@ class DaprBridge:
         log: for what nobody else hears of.
         accept: looks at what the sidecar has loaded, and at the component and the route of each handler, and raises
             ConfigurationError when it will not do.
+        sidecar_timeout: seconds for which a sidecar that has loaded this waits for an answer to what a component
+            brings.
     """
 
     def __init__(
@@ -93,12 +103,14 @@ class DaprBridge:
         clock: Clock,
         log: Log,
         accept: Accept = lambda *_: None,
+        sidecar_timeout: Callable[[SidecarMetadata, str], float] = lambda *_: SIDECAR_TIMEOUT,
     ) -> None:
         self._sidecar = sidecar
         self._options = options
         self._clock = clock
         self._log = log
         self._accept = accept
+        self._sidecar_timeout = sidecar_timeout
         self._streams = Streams(sidecar, options.nats_url, options.app, clock, log)
         self._publisher = Publisher(sidecar, self._streams.need)
         self._pending = Pending(clock)
@@ -117,6 +129,16 @@ class DaprBridge:
     def longest_hold(self) -> float:
         """A second: the sidecar brings the next batch of a topic when the one before is answered."""
         return _LONGEST_HOLD_SECONDS
+
+    @property
+    def alone(self) -> bool:
+        """Never: there may be other instances, and a broker may deliver to two at once."""
+        return False
+
+    @property
+    def forgets_calls(self) -> bool:
+        """Whether calls come by service invocation, which brings each once."""
+        return self._invoker is not None
 
     def bind(self, routes: Sequence[Route]) -> None:
         """Know what will be delivered; see ``Bridge.bind``."""
@@ -174,10 +196,10 @@ class DaprBridge:
             reply.cancel()
 
     async def drain(self, limit: float) -> int:
-        """Refuse new deliveries and finish those in hand; see ``Bridge.drain``.
+        """Refuse new work and finish what is in hand; see ``Bridge.drain``.
 
-        While the sidecar is still there, refused messages stay with the broker. A sidecar that was stopped first has
-        none left to deliver.
+        While the sidecar is still there, refused messages stay with the broker, and replies are taken. A sidecar that
+        was stopped first has none left to deliver.
         """
         self.channel.refuse()
         until = self._clock.now() + limit
@@ -216,10 +238,18 @@ class DaprBridge:
     def _wanted(self) -> list[Subscribed]:
         bulk = self._options.bulk_commands
         routes = [route for route in self._routes if route.needs is None or self._keeps_etags(route.needs)]
-        wanted = subscriptions(routes, self._components, bulk_commands=bulk)
+        waits = partial(self._sidecar_timeout, self.loaded)
+        wanted = subscriptions(routes, self._components, bulk_commands=bulk, hold=self._hold, sidecar_timeout=waits)
         if self._invoker is None:
             wanted.append(replies(self._components.replies, self._options.reply_topic, bulk=bulk))
         return on_lanes(wanted, self._components)
+
+    def _hold(self, route: Route) -> float:
+        """Seconds for which a message waits in hand between its attempts, at most."""
+        return min(route.longest_wait, self.longest_hold) if self._parks(route) else route.longest_wait
+
+    def _parks(self, route: Route) -> bool:
+        return route.shelf is not None and self._keeps_etags(route.shelf)
 
     def _keeps_etags(self, name: str) -> bool:
         component = self.loaded.component(name)
@@ -239,11 +269,11 @@ class DaprBridge:
 
     def _receiver(self, subscribed: Subscribed) -> Receiver:
         if not subscribed.routes:
-            return Receiver(subscribed.shape, self._take_replies)
+            return Receiver(subscribed.shape, self._take_replies, to_the_end=True)
         since = datetime.fromtimestamp(self._clock.now(), UTC) if subscribed.broadcast else None
         # One batch at a time: a call that waits for another call to this app would wait for itself.
         held_up = subscribed.bulk or self._components.serial(subscribed.component)
-        patience = _PATIENCE_SECONDS if held_up and subscribed.calls else None
+        patience = _PATIENCE_SECONDS if held_up and subscribed.may_go(self._parks) else None
         deliveries = Deliveries(subscribed.routes, self.publish, self._log, self._components.replies, since, patience)
         self._deliveries.append(deliveries)
         return Receiver(subscribed.shape, deliveries.take)

@@ -35,11 +35,20 @@ class Watched(Protocol):
 
 
 class Receiver:
-    """One subscription: the shape of its deliveries and who takes its messages."""
+    """One subscription: the shape of its deliveries and who takes its messages.
 
-    def __init__(self, shape: Shape, take: Callable[[list[bytes]], Awaitable[Any]]) -> None:
+    Args:
+        shape: of its deliveries.
+        take: handles messages; the status of each.
+        to_the_end: takes messages also while the process drains, as replies that work in hand waits for.
+    """
+
+    def __init__(
+        self, shape: Shape, take: Callable[[list[bytes]], Awaitable[Any]], *, to_the_end: bool = False
+    ) -> None:
         self._shape = shape
         self._take = take
+        self.to_the_end = to_the_end
 
     async def receive(self, body: bytes) -> Response:
         """Handle a delivery."""
@@ -87,7 +96,7 @@ class AppChannel:
         self._open.set()
 
     def refuse(self) -> None:
-        """Take no more messages, and ask for each again."""
+        """Take no more work, and ask for each message again; replies are still taken."""
         self._closing = True
 
     async def handle(self, request: Request) -> Response:
@@ -123,7 +132,7 @@ class AppChannel:
     async def _receive(self, receiver: Receiver, body: bytes) -> Response:
         if not self._open.is_set():
             await self._open.wait()
-        if self._closing:
+        if self._closing and not receiver.to_the_end:
             return receiver.refuse(body)
         self.busy += 1
         try:

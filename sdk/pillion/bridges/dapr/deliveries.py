@@ -11,18 +11,24 @@ from typing import Any, Protocol
 from uuid import uuid4
 
 from msgspec import Raw
+from msgspec.structs import replace
 
-from pillion.bridges.dapr.wire import RETRY, SUCCESS
+from pillion.bridges.dapr.batch import Batch
+from pillion.bridges.dapr.wire import RETRY
 from pillion.codec.cloudevents import MalformedEvent, decode
 from pillion.codec.raw import raw_event
 from pillion.errors import BridgeError, Failure, PillionError, UnknownCommand
 from pillion.message import Message
-from pillion.outcome import Outcome, Reply, Retry
-from pillion.ports.bridge import Forget, Kind, Outgoing, Route
-from pillion.resilience.deadletter import dead_letter, malformed, sealed
+from pillion.outcome import Ack, Outcome, Reply
+from pillion.ports.bridge import Kind, Outgoing, Release, Route
+from pillion.resilience.deadletter import dead_letter, letter_id, malformed, sealed
 from pillion.resilience.workers import crew_of
 
+Keep = Callable[[Message], Awaitable[Release]]
 Publish = Callable[[Sequence[Outgoing]], Awaitable[None]]
+# While more than this waits for one handler, in messages and in times its concurrency, nothing is answered early: what
+# else there is waits at the broker, or goes to another instance. Far more than a handler's own calls to its service.
+_LEAST_CROWD, _CROWD = 500, 3
 
 
 class Log(Protocol):
@@ -31,37 +37,6 @@ class Log(Protocol):
     def info(self, event: str, **fields: Any) -> Any: ...
 
     def error(self, event: str, **fields: Any) -> Any: ...
-
-
-class Batch:
-    """The messages of one delivery and what became of each."""
-
-    __slots__ = ("_done", "in_hand", "kept", "left", "statuses")
-
-    def __init__(self, size: int) -> None:
-        self.statuses = [SUCCESS] * size
-        self.left = 0
-        self.in_hand: dict[int, Message] = {}
-        self.kept: dict[int, Forget] = {}
-        self._done: asyncio.Future[None] | None = None
-
-    def settle(self, index: int, outcome: Outcome) -> None:
-        """One handler is done with one message; a retry by any of them makes the whole message one.
-
-        Dead letters are published by us before, so only a retry is not success.
-        """
-        if isinstance(outcome, Retry):
-            self.statuses[index] = RETRY
-        self.left -= 1
-        if not self.left and self._done is not None and not self._done.done():
-            self._done.set_result(None)
-
-    async def settled(self) -> Sequence[str]:
-        """The status of each message, once all are handled."""
-        if self.left:
-            self._done = asyncio.get_running_loop().create_future()
-            await self._done
-        return self.statuses
 
 
 # One message for one handler, and its place in the batch: a plain tuple, as one is made for every message.
@@ -101,7 +76,8 @@ class Deliveries:
         self._replies = replies
         self._since = since
         self._patience = patience
-        self._let_go: set[asyncio.Task[Sequence[str]]] = set()
+        self._open: set[Batch] = set()
+        self._let_go: set[Batch] = set()
         self._raw = any(route.raw for route in routes)
         self._topic = routes[0].topic
         crews = [(route, crew_of(self._handling(route), route.concurrency, _job_key(route))) for route in routes]
@@ -131,9 +107,13 @@ class Deliveries:
             if self._patience is not None:
                 batch.in_hand[index] = message
             for crew in crews:
-                batch.left += 1
+                batch.expect(index)
                 crew.put((message, batch, index))
-        return await (batch.settled() if self._patience is None else self._wait(batch, self._patience))
+        self._open.add(batch)
+        try:
+            return await (batch.settled() if self._patience is None else self._wait(batch, self._patience))
+        finally:
+            self._open.discard(batch)
 
     @property
     def busy(self) -> int:
@@ -142,42 +122,51 @@ class Deliveries:
 
     async def _wait(self, batch: Batch, patience: float) -> Sequence[str]:
         settled = asyncio.create_task(batch.settled())
-        done, _ = await asyncio.wait({settled}, timeout=patience)
-        if not done:
-            self._let_go.add(settled)
-            settled.add_done_callback(self._let_go.discard)
-            if not await self._kept(batch):
-                await settled
+        await asyncio.wait((settled,), timeout=patience)
+        while not settled.done() and self._crowded():
+            await asyncio.wait((settled,), timeout=patience)
+        if settled.done() or not await self._kept(batch):
+            return await settled
+        if not settled.done():
+            self._let_go.add(batch)
+            settled.add_done_callback(lambda _: self._let_go.discard(batch))
         return batch.statuses
+
+    def _crowded(self) -> bool:
+        """Whether so much waits here already that the rest has to wait at the broker."""
+        return any(crew.waiting > max(_LEAST_CROWD, _CROWD * crew.limit) for crew in self._crews)
 
     async def _kept(self, batch: Batch) -> bool:
         """Keep what must not be lost and is still in hand; whether the broker may forget it."""
-        for index, message in list(batch.in_hand.items()):
-            keep = self._custody.get(message.type)
-            if keep is None or index not in batch.in_hand:
-                continue
-            try:
-                forget = await keep(message)
-            except PillionError as error:
-                self._log.error("a call that takes long could not be kept", message_id=message.id, reason=str(error))
-                return False
-            batch.kept[index] = forget
-            if index not in batch.in_hand:
-                await self._forget(batch, index)
+        keeping = [
+            self._keep(batch, index, message, keep)
+            for index, message in batch.in_hand.items()
+            if (keep := self._custody.get(message.type)) is not None
+        ]
+        return all(await asyncio.gather(*keeping))
+
+    async def _keep(self, batch: Batch, index: int, message: Message, keep: Keep) -> bool:
+        try:
+            batch.kept[index] = await keep(message)
+        except PillionError as error:
+            self._log.error("a command that takes long could not be kept", message_id=message.id, reason=str(error))
+            return False
+        if index not in batch.in_hand:
+            await self._release(batch, index, Ack())  # the broker hears of it by its status
         return True
 
-    async def _forget(self, batch: Batch, index: int) -> None:
-        forget = batch.kept.pop(index, None)
-        if forget is not None:
-            with suppress(PillionError):  # then it is found finished when its time comes
-                await forget()
+    async def _release(self, batch: Batch, index: int, outcome: Outcome) -> None:
+        release = batch.kept.pop(index, None)
+        if release is not None:
+            with suppress(PillionError):  # then it is found when its time comes
+                await release(outcome)
 
     async def close(self) -> None:
-        """Cancel what is being handled."""
-        for settled in self._let_go:
-            settled.cancel()
+        """Cancel what is being handled, and ask for it again."""
         for crew in self._crews:
             await crew.close()
+        for batch in self._open | self._let_go:
+            batch.give_up()
 
     def _handling(self, route: Route) -> Callable[[Job], Awaitable[None]]:
         handle = route.handle
@@ -186,49 +175,80 @@ class Deliveries:
             message, batch, index = job
             outcome = await handle(message)
             if type(outcome) is Reply:
-                await self._answer(message, outcome.message)
+                if message.reply_to is None:
+                    await self._unheard(route, message, outcome.message, batch, index)
+                else:
+                    await self._answer(message.reply_to, message, outcome.message)
             batch.settle(index, outcome)
-            if batch.in_hand.pop(index, None) is not None and not isinstance(outcome, Retry):
-                await self._forget(batch, index)
+            if batch.in_hand.pop(index, None) is not None:
+                await self._release(batch, index, outcome)
 
         return do
 
-    async def _answer(self, request: Message, reply: Message) -> None:
-        if request.reply_to is None:
-            return
+    async def _answer(self, reply_to: str, request: Message, reply: Message) -> None:
         try:
-            await self._publish([Outgoing(request.reply_to, reply, self._replies)])
+            await self._publish([Outgoing(reply_to, reply, self._replies)])
         except BridgeError as error:
             # The caller's wait ends with its deadline; handling the command again would do its work twice.
             self._log.error("reply could not be sent", message_id=request.id, reason=str(error))
 
+    async def _unheard(self, route: Route, request: Message, reply: Message, batch: Batch, index: int) -> None:
+        """Nobody waits for this answer; that the command failed is told by a dead letter."""
+        topic = route.dead_letter_topic
+        if reply.failure_code is None or topic is None:
+            return
+        reason = reply.failure_title or ""
+        letter = replace(
+            dead_letter(request, route.address, reason, None),
+            failure_code=reply.failure_code,
+            failure_status=reply.failure_status,
+        )
+        if await self._publish_letters([Outgoing(topic, sealed(letter))], batch, index):
+            self._log.error(
+                "message set aside", letter=letter_id(letter), topic=topic, handler=route.address,
+                message_id=request.id, correlation_id=request.correlation_id or request.id, reason=reason,
+            )  # fmt: skip
+
     async def _set_aside(self, body: bytes, reason: str, batch: Batch, index: int) -> None:
         """Poison can never be handled, so it goes to the dead letters of everybody who waits for it."""
         letters = {route.dead_letter_topic: route.address for route in self._routes if route.dead_letter_topic}
-        self._log.error("malformed event set aside", topic=self._topic, reason=reason)
         found = [Outgoing(topic, malformed(body, self._topic, reason, who)) for topic, who in letters.items()]
-        await self._publish_letters(found, batch, index)
+        if await self._publish_letters(found, batch, index):
+            names = [letter_id(one.message) for one in found]
+            self._log.error("malformed event set aside", topic=self._topic, letters=names, reason=reason)
 
-    async def _publish_letters(self, letters: Sequence[Outgoing], batch: Batch, index: int) -> None:
+    async def _publish_letters(self, letters: Sequence[Outgoing], batch: Batch, index: int) -> bool:
+        """Whether they have left; the broker brings their message again otherwise."""
         try:
             if letters:
                 await self._publish(letters)
-        except BridgeError:
+        except BridgeError as error:
+            self._log.error("dead letter could not be published", topic=self._topic, reason=str(error))
             batch.statuses[index] = RETRY
+            return False
+        return True
 
     async def _refuse(self, message: Message, batch: Batch, index: int) -> None:
         """Nobody here handles this type: an event is ignored, a caller told, a sent command set aside."""
         kind = self._routes[0].kind
         if kind is Kind.EVENT:
             return
+        ours = message.type.startswith(f"{self._routes[0].group}.")
         if message.reply_to is not None:
-            await self._answer(message, unknown_command(message))
+            if ours:  # bridges ask with a command of nobody whether a topic answers
+                self._log.info("command refused: nobody here handles it", command=message.type, message_id=message.id)
+            await self._answer(message.reply_to, message, unknown_command(message))
             return
         # Another version of the service may know it: replayed, it waits for one that does.
-        letter = sealed(dead_letter(message, message.type, f"no command {message.type}", _unknown(message)))
-        self._log.error("command set aside: nobody here handles it", command=message.type, message_id=message.id)
+        letter = dead_letter(message, message.type, f"no command {message.type}", _unknown(message))
+        if not ours:
+            letter = replace(letter, subscriber=None)  # that is the name of no handler
         topics = {route.dead_letter_topic for route in self._routes if route.dead_letter_topic}
-        await self._publish_letters([Outgoing(topic, letter) for topic in topics], batch, index)
+        if await self._publish_letters([Outgoing(topic, sealed(letter)) for topic in topics], batch, index):
+            self._log.error(
+                "command set aside: nobody here handles it", letter=letter_id(letter), command=message.type,
+                message_id=message.id,
+            )  # fmt: skip
 
 
 def unknown_command(request: Message) -> Message:

@@ -40,6 +40,7 @@ _POLL_SECONDS = 0.1
 # Calls that take longer, in seconds, are cancelled when their caller goes away.
 _SHORT = 0.05
 _NOBODY = "whoever asked has gone"
+_STOPPING = "this process is stopping"
 
 
 class Invoker:
@@ -115,6 +116,7 @@ class Invoked:
     def __init__(self, routes: Iterable[Route] = ()) -> None:
         commands = (route for route in routes if route.kind is Kind.COMMAND)
         self._crews = {route.address: Workers(_handling(route), route.concurrency) for route in commands}
+        self._awaited: set[asyncio.Future[Outcome]] = set()
 
     def takes(self, request: Request) -> bool:
         """Whether this is an invocation: a CloudEvent, or the path of a command that this process has."""
@@ -122,9 +124,12 @@ class Invoked:
         return event or request.path.lstrip("/") in self._crews
 
     async def close(self) -> None:
-        """Cancel what is being handled."""
+        """Cancel what is being handled, and say so to who waits for it."""
         for crew in self._crews.values():
             await crew.close()
+        for outcome in self._awaited:
+            if not outcome.done():
+                outcome.set_result(Retry(_STOPPING))
 
     async def take(self, request: Request) -> Response:
         """Answer an invocation."""
@@ -159,8 +164,12 @@ class Invoked:
         if crew is None:
             return unknown_command(message)
         turn = _Turn(message, asyncio.get_running_loop().create_future())
+        self._awaited.add(turn.outcome)
         crew.put(turn)
-        outcome = await (turn.outcome if gone is None else _attended(turn, gone))
+        try:
+            outcome = await (turn.outcome if gone is None else _attended(turn, gone))
+        finally:
+            self._awaited.discard(turn.outcome)
         if isinstance(outcome, Reply):
             return outcome.message
         # Nobody delivers an invocation again, so whoever asked has to.
@@ -197,7 +206,7 @@ async def _handled(route: Route, turn: _Turn) -> Outcome:
         return await route.handle(turn.message)
     if turn.abandoned:
         return Retry(_NOBODY)
-    turn.begin()
+    turn.begin(asyncio.current_task())
     try:
         return await route.handle(turn.message)
     except asyncio.CancelledError:

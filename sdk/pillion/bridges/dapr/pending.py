@@ -30,8 +30,9 @@ class Pending:
         reply.add_done_callback(partial(self._forget, request.id))
         if request.deadline is not None:
             left = request.deadline.timestamp() - self._clock.now()
-            token = self._deadlines.after(left, partial(_expire, reply, request.type))
-            reply.add_done_callback(lambda _: self._deadlines.cancel(token))
+            wait = _Wait(reply, request.type)
+            self._deadlines.after(left, wait)
+            reply.add_done_callback(lambda _: self._deadlines.cancel(wait))
         return reply
 
     def arrived(self, reply: Message) -> bool:
@@ -53,6 +54,16 @@ class Pending:
         self._waiting.pop(request_id, None)
 
 
-def _expire(reply: asyncio.Future[Message], where: str) -> None:
-    if not reply.done():
-        reply.set_exception(DeadlineExceeded(where=where))
+class _Wait:
+    """For a reply, as long as there is time."""
+
+    __slots__ = ("_reply", "_where")
+
+    def __init__(self, reply: asyncio.Future[Message], where: str) -> None:
+        self._reply = reply
+        self._where = where
+
+    def expire(self) -> None:
+        """No reply came in time; see ``Expiring.expire``."""
+        if not self._reply.done():
+            self._reply.set_exception(DeadlineExceeded(where=self._where))

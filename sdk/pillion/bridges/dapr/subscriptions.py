@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,8 +16,11 @@ from pillion.ports.bridge import Kind, Route
 # Bulk deliveries: at most so many messages, waiting at most so long for the first ones' company.
 BULK_MESSAGES = 100
 BULK_AWAIT_MS = 1
-# A batch is done within this time even if each message takes as long as it may; the profiles' sidecars wait 60.
-_BATCH_SECONDS = 35.0
+# What the shipped profiles say, for a sidecar whose profile is not known. Seconds.
+SIDECAR_TIMEOUT = 60.0
+# A batch is done within this part of the time that the sidecar waits, even if each message waits and takes as long as
+# it may: of 60 seconds, 35.
+_BATCH_PART = 35 / 60
 IGNORED_PATH = "/ignored"
 REPLIES_PATH = "/replies"
 
@@ -54,6 +58,8 @@ class Subscribed:
         shape: of its deliveries.
         rule: Dapr's routing rule; None takes everything.
         dead_letter_topic: where the sidecar puts what it cannot deliver.
+        largest_batch: how many messages a delivery has at most. A batch that takes longer than the sidecar waits is
+            delivered again and again, and never acknowledged.
     """
 
     component: str
@@ -64,6 +70,7 @@ class Subscribed:
     rule: str | None = None
     dead_letter_topic: str | None = None
     lanes: Sequence[str] = ()
+    largest_batch: int = BULK_MESSAGES
 
     @property
     def components(self) -> Sequence[str]:
@@ -80,12 +87,19 @@ class Subscribed:
         """Whether its messages come in batches, one at a time."""
         return self.shape is not RAW_SINGLE
 
-    @property
-    def calls(self) -> bool:
-        """Whether its messages are calls: a lost one ends as a time-out at its caller, or is in custody."""
-        routes = self.routes
-        return bool(routes) and all(
-            route.kind is Kind.COMMAND and (not route.durable or route.custody is not None) for route in routes
+    def may_go(self, parks: Callable[[Route], bool]) -> bool:
+        """Whether its messages may be acknowledged while they are being handled.
+
+        A lost call is a time-out at its caller; what must not be lost has to be in custody.
+
+        Args:
+            parks: whether there is a shelf for a route's messages.
+        """
+        return bool(self.routes) and all(
+            not route.durable or route.custody is not None
+            if route.kind is Kind.COMMAND
+            else route.kind is Kind.SEND and route.custody is not None and parks(route)
+            for route in self.routes
         )
 
     def declarations(self) -> list[dict[str, Any]]:
@@ -105,28 +119,50 @@ class Subscribed:
             declared["routes"] = {"rules": rules, "default": IGNORED_PATH}
         if self.bulk:
             declared["bulkSubscribe"] = {
-                "enabled": True, "maxMessagesCount": self._largest_batch(), "maxAwaitDurationMs": BULK_AWAIT_MS,
+                "enabled": True, "maxMessagesCount": self.largest_batch, "maxAwaitDurationMs": BULK_AWAIT_MS,
             }  # fmt: skip
         if self.dead_letter_topic not in (None, self.topic):
             declared["deadLetterTopic"] = self.dead_letter_topic
         return declared
 
-    def _largest_batch(self) -> int:
-        """A batch that takes longer than the sidecar waits is delivered again and again, and never acknowledged."""
-        return max(1, min([BULK_MESSAGES, *(_fitting(route) for route in self.routes)]))
 
-
-def _fitting(route: Route) -> int:
+def _fitting(route: Route, hold: float, sidecar_timeout: float) -> int:
     """How many messages this handler is done with before the sidecar loses patience, at worst."""
-    return BULK_MESSAGES if not route.timeout else int(route.concurrency * _BATCH_SECONDS / route.timeout)
+    if not route.timeout or math.isinf(sidecar_timeout):
+        return BULK_MESSAGES
+    rounds = int(sidecar_timeout * _BATCH_PART / (route.timeout + hold))
+    return route.concurrency * max(1, rounds)
 
 
-def subscriptions(routes: Sequence[Route], components: Components, *, bulk_commands: bool) -> list[Subscribed]:
-    """The subscriptions that bring these routes their messages, one for each component and topic."""
+def subscriptions(
+    routes: Sequence[Route],
+    components: Components,
+    *,
+    bulk_commands: bool,
+    hold: Callable[[Route], float],
+    sidecar_timeout: Callable[[str], float] = lambda _: SIDECAR_TIMEOUT,
+) -> list[Subscribed]:
+    """The subscriptions that bring these routes their messages, one for each component and topic.
+
+    Args:
+        routes: of the process.
+        components: of the sidecar.
+        bulk_commands: deliver commands in bulk.
+        hold: seconds for which a message of a route waits in hand between its attempts, at most.
+        sidecar_timeout: seconds for which the sidecar waits for an answer to what a component brings.
+    """
     topics: dict[tuple[str, str], list[Route]] = defaultdict(list)
     for route in routes:
         topics[components.of(route, routes), route.topic].append(route)
-    return [_subscribed(component, topic, of, bulk_commands) for (component, topic), of in topics.items()]
+    return [
+        replace(
+            _subscribed(component, topic, of, bulk_commands),
+            largest_batch=min(
+                BULK_MESSAGES, *(_fitting(route, hold(route), sidecar_timeout(component)) for route in of)
+            ),
+        )
+        for (component, topic), of in topics.items()
+    ]
 
 
 def replies(component: str, topic: str, *, bulk: bool) -> Subscribed:
@@ -147,9 +183,11 @@ def _subscribed(component: str, topic: str, routes: Sequence[Route], bulk_comman
     first = routes[0]
     path = f"/{first.kind.value}s/{quote(component, safe='')}/{quote(topic, safe='')}"
     letters = next((route.dead_letter_topic for route in routes if route.dead_letter_topic), None)
+    if first.kind is Kind.COMMAND:
+        letters = None  # what the sidecar gives up is a time-out to its caller, who may have asked again
     # An empty answer to a single delivery, which daprd can make up, would acknowledge what was not handled.
     if first.kind is Kind.COMMAND and not bulk_commands and not any(route.durable for route in routes):
-        return Subscribed(component, topic, path, routes, RAW_SINGLE, None, letters)
+        return Subscribed(component, topic, path, routes, RAW_SINGLE)
     rule = first.rule if len(routes) == 1 and not first.raw and first.kind is Kind.EVENT else None
     return Subscribed(component, topic, path, routes, RAW_BULK if rule is None else ROUTED_BULK, rule, letters)
 

@@ -12,7 +12,7 @@ from pillion.bridges.memory.broker import MemoryBroker, Topic
 from pillion.bridges.memory.lane import Delivery, Lane
 from pillion.codec.cloudevents import MalformedEvent, decode, encode
 from pillion.codec.raw import raw_event
-from pillion.errors import DeadlineExceeded, UnknownCommand
+from pillion.errors import UnknownCommand
 from pillion.message import Message
 from pillion.ports.bridge import Outgoing, Route
 from pillion.ports.clock import Clock, SystemClock
@@ -53,6 +53,16 @@ class MemoryBridge:
         """For ever: a message that waits holds up nobody."""
         return math.inf
 
+    @property
+    def alone(self) -> bool:
+        """Whether its host is the only one on the broker."""
+        return self.broker.hosts <= 1
+
+    @property
+    def forgets_calls(self) -> bool:
+        """No: nothing of it outlives the process."""
+        return False
+
     def bind(self, routes: Sequence[Route]) -> None:
         """Know what will be delivered; see ``Bridge.bind``."""
         self._routes = tuple(routes)
@@ -73,7 +83,7 @@ class MemoryBridge:
         for topic_name, message, component, _ in messages:
             if self._watch is not None:
                 self._watch(topic_name, message)
-            topic = self.broker.topic(component, topic_name)
+            topic = self.broker.topics[component, topic_name]
             delivery = Delivery(encode(message), None)
             type_ = message.type
             taken = self.broker.offer(topic, type_, delivery) or await self.broker.put(topic, type_, delivery)
@@ -85,7 +95,7 @@ class MemoryBridge:
 
         What is no CloudEvent goes to the dead letters of those who listen, unless they take bare payloads.
         """
-        topic = self.broker.topic(component, topic_name)
+        topic = self.broker.topics[component, topic_name]
         for lane in topic.lanes:
             await self._foreign(lane, topic_name, body)
 
@@ -97,11 +107,14 @@ class MemoryBridge:
             self._watch(topic, message)
         reply: asyncio.Future[bytes] = self._loop.create_future()
         delivery = Delivery(encode(message), reply)
-        found = self.broker.topic(COMPONENT, topic)
+        found = self.broker.topics[COMPONENT, topic]
         type_ = message.type
         if not (self.broker.offer(found, type_, delivery) or await self.broker.put(found, type_, delivery)):
             await self._nobody(found, message, delivery)
-        token = self._limit(message, reply)
+        if message.deadline is not None:
+            # From when it was made, which is just now: asking the clock again costs more than the difference.
+            made = message.time or datetime.fromtimestamp(self._clock.now(), UTC)
+            self._deadlines.after((message.deadline - made).total_seconds(), delivery)
         try:
             answer = decode(await reply)
         except asyncio.CancelledError:
@@ -110,8 +123,7 @@ class MemoryBridge:
         finally:
             if found.waiting:
                 found.forget(delivery)
-            if token is not None:
-                self._deadlines.cancel(token)
+            self._deadlines.cancel(delivery)
         if self._watch is not None:
             self._watch("reply", answer)
         return answer
@@ -136,16 +148,8 @@ class MemoryBridge:
         """Nothing, once it is started."""
         return () if self._open else ("the memory bridge is not started",)
 
-    def _limit(self, message: Message, reply: asyncio.Future[bytes]) -> int | None:
-        if message.deadline is None or self._deadlines is None:
-            return None
-        # From when it was made, which is just now: asking the clock again costs more than the difference.
-        made = message.time or datetime.fromtimestamp(self._clock.now(), UTC)
-        left = (message.deadline - made).total_seconds()
-        return self._deadlines.after(left, _expire, reply, message.type)
-
     async def _nobody(self, topic: Topic, message: Message, delivery: Delivery) -> None:
-        if topic.known:
+        if topic.lanes:
             delivery.reply.set_exception(UnknownCommand(command=message.type))  # type: ignore[union-attr]
         else:
             await self.broker.keep(topic, message.type, delivery)
@@ -161,8 +165,3 @@ class MemoryBridge:
             return
         if route.raw or not lane.types or message.type in lane.types:
             await self.broker.put_one(lane, Delivery(encode(message), None))
-
-
-def _expire(reply: asyncio.Future[bytes], where: str) -> None:
-    if not reply.done():
-        reply.set_exception(DeadlineExceeded(where=where))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -14,43 +14,40 @@ from pillion.ports.bridge import Route
 
 @dataclass(slots=True)
 class Topic:
-    """The lanes of a topic, by the type of message they take; ``waiting`` keeps commands nobody takes yet."""
+    """Those who listen to a topic.
 
-    by_type: dict[str, list[Lane]] = field(default_factory=dict)
-    any_type: list[Lane] = field(default_factory=list)
+    Attributes:
+        lanes: all of them.
+        by_type: for each type that one of them names, all who want such messages.
+        untyped: who wants messages of all other types.
+        waiting: commands nobody takes yet.
+    """
+
+    lanes: list[Lane] = field(default_factory=list)
+    by_type: dict[str, Sequence[Lane]] = field(default_factory=dict)
+    untyped: Sequence[Lane] = ()
     waiting: deque[tuple[str, Delivery]] = field(default_factory=deque)
-
-    def takers(self, type_: str) -> Sequence[Lane]:
-        """The lanes that want messages of this type."""
-        typed = self.by_type.get(type_, ())
-        return [*typed, *self.any_type] if self.any_type else typed
 
     def add(self, lane: Lane) -> None:
         """Listen."""
-        for lanes in self._lanes_of(lane):
-            lanes.append(lane)
+        self.lanes.append(lane)
+        self._sort()
 
     def remove(self, lane: Lane) -> None:
         """Stop listening."""
-        for lanes in self._lanes_of(lane):
-            lanes.remove(lane)
+        self.lanes.remove(lane)
+        self._sort()
 
     def forget(self, delivery: Delivery) -> None:
         """Nobody waits for it any more, so it need not wait either."""
         self.waiting = deque(kept for kept in self.waiting if kept[1] is not delivery)
 
-    def _lanes_of(self, lane: Lane) -> Sequence[list[Lane]]:
-        return [self.by_type.setdefault(type_, []) for type_ in lane.types] or [self.any_type]
-
-    @property
-    def lanes(self) -> Sequence[Lane]:
-        """All who listen."""
-        return list(dict.fromkeys([*self.any_type, *(lane for lanes in self.by_type.values() for lane in lanes)]))
-
-    @property
-    def known(self) -> bool:
-        """Whether anybody listens at all."""
-        return bool(self.any_type) or any(self.by_type.values())
+    def _sort(self) -> None:
+        self.untyped = [lane for lane in self.lanes if not lane.types]
+        types = {type_ for lane in self.lanes for type_ in lane.types}
+        self.by_type = {
+            type_: [lane for lane in self.lanes if not lane.types or type_ in lane.types] for type_ in types
+        }  # fmt: skip
 
 
 class MemoryBroker:
@@ -62,13 +59,17 @@ class MemoryBroker:
     Args:
         capacity: how many messages may wait in front of one handler before senders have to wait. Default 1000.
         patience: seconds a sender waits for room before it is refused. Default 30.
+
+    Attributes:
+        topics: by component and name; made on first use.
     """
 
     def __init__(self, *, capacity: int = 1000, patience: float = 30.0) -> None:
         self._capacity = capacity
         self._patience = patience
-        self._topics: dict[tuple[str, str], Topic] = {}
+        self.topics: defaultdict[tuple[str, str], Topic] = defaultdict(Topic)
         self._lanes: dict[tuple[str, ...], Lane] = {}
+        self._hosts: Counter[str] = Counter()
         self._unsettled = 0
         self._quiet: list[asyncio.Future[None]] = []
 
@@ -77,23 +78,21 @@ class MemoryBroker:
         """How many messages are queued or being handled."""
         return self._unsettled
 
-    def topic(self, component: str, name: str) -> Topic:
-        """The topic, made on first use."""
-        key = (component, name)
-        found = self._topics.get(key)
-        if found is None:
-            found = self._topics[key] = Topic()
-        return found
+    @property
+    def hosts(self) -> int:
+        """How many hosts take messages."""
+        return len(self._hosts)
 
     def listen(self, route: Route, instance: str) -> None:
         """A host begins to take a route's messages."""
+        self._hosts[instance] += 1
         key = self._key(route, instance)
         lane = self._lanes.get(key)
         if lane is not None:
             lane.join(route)
             return
         lane = self._lanes[key] = Lane(route, self._capacity, self._settle)
-        topic = self.topic(route.component, route.topic)
+        topic = self.topics[route.component, route.topic]
         topic.add(lane)
         for _ in range(len(topic.waiting)):
             type_, delivery = topic.waiting.popleft()
@@ -101,20 +100,21 @@ class MemoryBroker:
 
     async def forget(self, routes: Iterable[Route], instance: str) -> None:
         """A host stops taking messages of these routes."""
+        self._hosts.pop(instance, None)
         for route in routes:
             key = self._key(route, instance)
             lane = self._lanes.get(key)
             if lane is not None and lane.leave(route):
                 del self._lanes[key]
-                self.topic(route.component, route.topic).remove(lane)
+                self.topics[route.component, route.topic].remove(lane)
                 await lane.close()
 
     def offer(self, topic: Topic, type_: str, delivery: Delivery) -> int:
         """Queue a delivery with all who want it, at once; 0 when nobody does, or somebody's queue is full."""
-        lanes = topic.takers(type_)
-        for lane in lanes:
-            if lane.full:
-                return 0
+        lanes = topic.by_type.get(type_, topic.untyped)
+        # No queue can hold more than there are in all.
+        if self._unsettled >= self._capacity and any(lane.full for lane in lanes):
+            return 0
         for lane in lanes:
             self._unsettled += 1
             lane.put(delivery)
@@ -126,7 +126,7 @@ class MemoryBroker:
         Raises:
             BridgeError: a queue stayed full for too long.
         """
-        lanes = topic.takers(type_)
+        lanes = topic.by_type.get(type_, topic.untyped)
         for lane in lanes:
             await self.put_one(lane, delivery)
         return len(lanes)

@@ -5,23 +5,30 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from zlib import crc32
 
 from pillion.codec.cloudevents import decode, encode
+from pillion.errors import DeadlineExceeded
 from pillion.outcome import Reply, Retry
 from pillion.ports.bridge import Route
 from pillion.resilience.work import Work
 from pillion.resilience.workers import Workers, crew_of
 
 
-class Delivery(Work):
+class Delivery(Work, eq=False):
     """An encoded message on its way to a handler, and who waits for the reply."""
 
     body: bytes
     reply: asyncio.Future[bytes] | None
 
+    def expire(self) -> None:
+        """No reply came in time; see ``Expiring.expire``."""
+        if self.reply is not None and not self.reply.done():
+            self.reply.set_exception(DeadlineExceeded(where=decode(self.body).type))
+
 
 class Lane:
-    """Bounded queue and workers of one handler. Its hosts take turns: competing consumers.
+    """Bounded queue and workers of one handler. Its hosts take turns: competing consumers; a key stays with one.
 
     Args:
         route: the handler as its first host declared it.
@@ -39,7 +46,8 @@ class Lane:
         self._parked = 0
         self._closed = False
         self._blocked: deque[asyncio.Future[None]] = deque()
-        self._workers: Workers[Delivery] = crew_of(self._deliver, route.concurrency, _delivery_key(route))
+        self._key = _delivery_key(route)
+        self._workers: Workers[Delivery] = crew_of(self._deliver, route.concurrency, self._key)
         self._queue = self._workers.jobs
         self.put = self._workers.put
 
@@ -86,17 +94,18 @@ class Lane:
         routes = self._routes
         if not routes:
             return self._settled()
-        route = routes[0] if len(routes) == 1 else self._next()
-        if delivery.reply is not None and not route.durable:
+        route = routes[0] if len(routes) == 1 else self._next(delivery)
+        reply = delivery.reply
+        if reply is not None and not route.durable:
             if delivery.abandoned:
                 return self._settled()
-            delivery.begin()
+            delivery.worker = self._workers.worker
         try:
             outcome = await route.handle(decode(delivery.body))
             delivery.end()
-            if type(outcome) is Reply and delivery.reply is not None:
-                if not delivery.reply.done():
-                    delivery.reply.set_result(encode(outcome.message))
+            if type(outcome) is Reply and reply is not None:
+                if not reply.done():
+                    reply.set_result(encode(outcome.message))
             elif isinstance(outcome, Retry):
                 return self._later(delivery, outcome)
         except BaseException:
@@ -107,7 +116,10 @@ class Lane:
             raise
         return self._settled()
 
-    def _next(self) -> Route:
+    def _next(self, delivery: Delivery) -> Route:
+        key = None if self._key is None else self._key(delivery)
+        if key is not None:
+            return self._routes[crc32(key.encode()) % len(self._routes)]  # as a broker does that has partitions
         self._turn = (self._turn + 1) % len(self._routes)
         return self._routes[self._turn]
 

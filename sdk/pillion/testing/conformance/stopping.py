@@ -41,6 +41,33 @@ class Stopping:
         assert await asked == 8
         assert await stopped == 0
 
+    async def test_what_waits_for_an_answer_gets_it_and_is_finished(self, world: World) -> None:
+        front, back = Service(world.name("front")), Service(world.name("back"))
+        told = Contract(world.name("source")).event("told", int)
+        begun, answered, gate = Seen[int](), Seen[int](), asyncio.Event()
+
+        @back.command
+        async def work(number: int) -> int:
+            begun.add(number)
+            await gate.wait()
+            return number * 2
+
+        @front.on(told, calls=[work])
+        async def ask(ctx: Context, number: int) -> None:
+            answered.add(await ctx.call(work, number))
+
+        await world.start(back)
+        host = await world.start(front)
+        await host.emit(told, 4)
+        await begun.wait()
+        # Its sidecar lives on: one that is gone cannot bring the answer.
+        stopped = asyncio.ensure_future(host.stop())
+        await asyncio.wait([stopped], timeout=0.05)
+        assert not stopped.done()
+        gate.set()
+        assert await stopped == 0
+        assert answered.items == [8]
+
     async def test_a_stopped_host_refuses_new_work(self, world: World) -> None:
         service, begun = Service(world.name("busy")), Seen[int]()
 
