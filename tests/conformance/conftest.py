@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import pytest
 
-_DELIVERY = frozenset({"Events", "Retries", "Once", "Parking", "Letters", "Stopping"})
+_DELIVERY = frozenset({"Events", "Sends", "Retries", "Once", "Parking", "Letters", "Stopping"})
 # All behaviours run on Redis, by pub/sub and by invocation, and on RabbitMQ. The others add something to these parts.
 ALWAYS = {
     "TestDaprdKafka": _DELIVERY | {"Ordering"},

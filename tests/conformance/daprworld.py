@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from itertools import count
 from pathlib import Path
 from typing import Any, Protocol, Self
@@ -28,6 +28,8 @@ from pillion.sidecar.settings import SidecarSettings
 from pillion.stores.dapr import DaprStateStore
 from pillion.testing.conformance.world import Publish
 from pillion.testing.sidecar import FakeBroker, FakeSidecar
+from tests.daprd import require_daprd
+from tests.profiles import copy_configuration, copy_profile
 
 # Real brokers tell nobody when they are idle: no delivery for this long counts as that. Seconds.
 _QUIET = 0.5
@@ -220,3 +222,22 @@ class DaprdWorld(DaprWorld):
             },
         }
         (self.profile / f"{STATE}.yaml").write_text(yaml.safe_dump(component))
+
+
+@asynccontextmanager
+async def beside_daprd(
+    profile: str, folder: Path, settings: HostSettings | None = None, *, state: str = "sqlite", **addresses: str
+) -> AsyncIterator[DaprdWorld]:
+    """A world of daprds with a shipped profile.
+
+    Args:
+        profile: its name.
+        folder: where its copy goes.
+        settings: of the hosts.
+        state: name of the state profile.
+        addresses: of its servers, by their names.
+    """
+    require_daprd()
+    components = copy_profile(profile, folder, state=state, **addresses)
+    async with DaprdWorld(components, copy_configuration(folder), settings) as world:
+        yield world

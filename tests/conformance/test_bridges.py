@@ -11,10 +11,8 @@ import pytest_asyncio
 from pillion.runtime.settings import HostSettings
 from pillion.testing.conformance.bridge import BridgeContract
 from pillion.testing.conformance.world import World
-from tests.conformance.daprworld import ORDER, DaprdWorld, FakeWorld
+from tests.conformance.daprworld import ORDER, FakeWorld, beside_daprd
 from tests.conformance.memoryworld import MemoryWorld
-from tests.daprd import require_daprd
-from tests.profiles import copy_configuration, copy_profile
 from tests.servers import Server
 
 
@@ -55,9 +53,7 @@ class TestFakeSidecarInvocation(BridgeContract):
 class TestDaprdRedis(BridgeContract):
     @pytest_asyncio.fixture
     async def world(self, redis_server: Server, tmp_path: Path) -> AsyncIterator[World]:
-        require_daprd()
-        profile = copy_profile("redis", tmp_path, redis=redis_server.address)
-        async with DaprdWorld(profile, copy_configuration(tmp_path)) as world:
+        async with beside_daprd("redis", tmp_path, redis=redis_server.address) as world:
             yield world
 
 
@@ -68,10 +64,8 @@ class TestDaprdInvocation(BridgeContract):
 
     @pytest_asyncio.fixture
     async def world(self, redis_server: Server, tmp_path: Path) -> AsyncIterator[World]:
-        require_daprd()
-        profile = copy_profile("redis", tmp_path, redis=redis_server.address)
         settings = HostSettings(commands="invocation")
-        async with DaprdWorld(profile, copy_configuration(tmp_path), settings) as world:
+        async with beside_daprd("redis", tmp_path, settings, redis=redis_server.address) as world:
             yield world
 
 
@@ -80,9 +74,7 @@ class TestDaprdInvocation(BridgeContract):
 class TestDaprdRabbitMQ(BridgeContract):
     @pytest_asyncio.fixture
     async def world(self, rabbitmq_server: Server, tmp_path: Path) -> AsyncIterator[World]:
-        require_daprd()
-        profile = copy_profile("rabbitmq", tmp_path, rabbitmq=rabbitmq_server.address)
-        async with DaprdWorld(profile, copy_configuration(tmp_path)) as world:
+        async with beside_daprd("rabbitmq", tmp_path, rabbitmq=rabbitmq_server.address) as world:
             yield world
 
 
@@ -93,9 +85,7 @@ class TestDaprdMQTT(BridgeContract):
 
     @pytest_asyncio.fixture
     async def world(self, mqtt_server: Server, tmp_path: Path) -> AsyncIterator[World]:
-        require_daprd()
-        profile = copy_profile("mqtt", tmp_path, mqtt=mqtt_server.address)
-        async with DaprdWorld(profile, copy_configuration(tmp_path)) as world:
+        async with beside_daprd("mqtt", tmp_path, mqtt=mqtt_server.address) as world:
             world.lacks |= {"second instance of an app"}
             yield world
 
@@ -109,9 +99,7 @@ class TestDaprdKafka(BridgeContract):
 
     @pytest_asyncio.fixture
     async def world(self, kafka_server: Server, tmp_path: Path) -> AsyncIterator[World]:
-        require_daprd()
-        profile = copy_profile("kafka", tmp_path, kafka=kafka_server.address)
-        async with DaprdWorld(profile, copy_configuration(tmp_path)) as world:
+        async with beside_daprd("kafka", tmp_path, kafka=kafka_server.address) as world:
             world.lacks -= {ORDER}
             yield world
 
@@ -121,7 +109,5 @@ class TestDaprdKafka(BridgeContract):
 class TestDaprdNats(BridgeContract):
     @pytest_asyncio.fixture
     async def world(self, nats_server: Server, tmp_path: Path) -> AsyncIterator[World]:
-        require_daprd()
-        profile = copy_profile("nats", tmp_path, nats=nats_server.address)
-        async with DaprdWorld(profile, copy_configuration(tmp_path)) as world:
+        async with beside_daprd("nats", tmp_path, nats=nats_server.address) as world:
             yield world

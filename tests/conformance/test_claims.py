@@ -11,10 +11,8 @@ import pytest_asyncio
 from pillion.runtime.settings import HostSettings
 from pillion.testing.conformance.claims import LARGEST, ClaimCheck
 from pillion.testing.conformance.world import World
-from tests.conformance.daprworld import DaprdWorld, FakeWorld
+from tests.conformance.daprworld import FakeWorld, beside_daprd
 from tests.conformance.memoryworld import MemoryWorld
-from tests.daprd import require_daprd
-from tests.profiles import copy_configuration, copy_profile
 from tests.servers import Server
 
 SETTINGS = HostSettings(claim_check_bytes=LARGEST)
@@ -50,7 +48,5 @@ class TestDaprdRedis(ClaimCheck):
 
     @pytest_asyncio.fixture
     async def world(self, redis_server: Server, tmp_path: Path) -> AsyncIterator[World]:
-        require_daprd()
-        profile = copy_profile("redis", tmp_path, state="redis", redis=redis_server.address)
-        async with DaprdWorld(profile, copy_configuration(tmp_path), SETTINGS) as world:
+        async with beside_daprd("redis", tmp_path, SETTINGS, state="redis", redis=redis_server.address) as world:
             yield world

@@ -9,7 +9,6 @@ from urllib.parse import urlsplit
 import pytest
 
 from pillion.cli.main import main
-from pillion.runtime.settings import HostSettings
 from tests.docs.pages import PAGES, ROOT, anchors, prose
 
 NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
@@ -51,8 +50,3 @@ def test_commands_that_are_named_exist(page: Path) -> None:
     assert [name for name in made if name not in targets] == []
     used = re.findall(r"(?:^ {4}|`)pillion ([a-z]+)", prose(page), re.MULTILINE)
     assert [name for name in used if main.get_command(None, name) is None] == []  # type: ignore[arg-type]
-
-
-def test_every_setting_of_a_host_is_described() -> None:
-    text = (ROOT / "docs" / "configuration.md").read_text()
-    assert [name for name in HostSettings.model_fields if f"`PILLION_{name.upper()}`" not in text] == []

@@ -9,6 +9,7 @@ import pytest
 from pillion.context import Context
 from pillion.errors import DeclarationError, Failure
 from pillion.service.contract import Contract
+from pillion.service.event import foreign_event
 from pillion.service.service import Service
 from pillion.service.signature import read
 
@@ -151,3 +152,18 @@ def test_a_broadcast_has_neither_order_nor_once(options: dict[str, Any], text: s
 
     with pytest.raises(DeclarationError, match=text):
         Service("sink").on(declared.events["charged"], broadcast=True, **options)(hear)
+
+
+def test_once_needs_an_id_which_raw_payloads_have_not() -> None:
+    async def hear(reading: int) -> None: ...
+
+    with pytest.raises(DeclarationError, match="'readings' send CloudEvents, or leave once= out"):
+        Service("sink").on(foreign_event("readings", int, raw=True), once=True)(hear)
+
+
+@pytest.mark.parametrize("options", [{"broadcast": True}, {"slow": True}], ids=["broadcast", "slow"])
+def test_a_component_of_its_own_says_itself_who_shares_its_messages(options: dict[str, Any]) -> None:
+    async def hear(reading: int) -> None: ...
+
+    with pytest.raises(DeclarationError, match="=True has no effect on the component 'legacy'"):
+        Service("sink").on(foreign_event("readings", int, component="legacy"), **options)(hear)

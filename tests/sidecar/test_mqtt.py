@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from queue import SimpleQueue
+from threading import Event
 from uuid import uuid4
 
 import pytest
@@ -34,12 +35,12 @@ class Forgetful:
     """A client with a session, that acknowledges nothing."""
 
     def __init__(self, server: Server, name: str) -> None:
-        self.got: list[bytes] = []
+        self.got = SimpleQueue[bytes]()
         self._server = server
-        self._subscribed = False
+        self._subscribed = Event()
         self.client = Client(CallbackAPIVersion.VERSION2, name, False, None, MQTTv311, manual_ack=True)
-        self.client.on_message = lambda *given: self.got.append(given[2].payload)
-        self.client.on_subscribe = lambda *_: setattr(self, "_subscribed", True)
+        self.client.on_message = lambda *given: self.got.put(given[2].payload)
+        self.client.on_subscribe = lambda *_: self._subscribed.set()
 
     @contextmanager
     def connected(self) -> Iterator[None]:
@@ -53,14 +54,7 @@ class Forgetful:
 
     def subscribe(self) -> None:
         self.client.subscribe(TOPIC, 1)
-        until(lambda: self._subscribed)
-
-
-def until(there: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
-    while not there():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+        assert self._subscribed.wait(10)
 
 
 def test_the_client_gets_again_what_it_did_not_acknowledge(mqtt_server: Server, url: str, name: str) -> None:
@@ -68,9 +62,9 @@ def test_the_client_gets_again_what_it_did_not_acknowledge(mqtt_server: Server, 
     with forgetful.connected():
         forgetful.subscribe()
         forgetful.client.publish(TOPIC, b"important", 1)
-        until(lambda: len(forgetful.got) == 1)
+        assert forgetful.got.get(timeout=10) == b"important"
         assert take_over(url, name)
-        until(lambda: len(forgetful.got) == 2)
+        assert forgetful.got.get(timeout=10) == b"important"
 
 
 def test_a_session_that_is_not_there_is_told_and_not_made(url: str, name: str) -> None:

@@ -211,6 +211,15 @@ async def test_waits_between_retries_are_skipped_on_a_fake_clock(host: HostFacto
         assert clock.now() == 1015.0
 
 
+async def test_a_letter_is_the_message_that_was_set_aside_and_names_its_handler(host: HostFactory) -> None:
+    async with host(build(), clock=FakeClock(), capture=True) as app:
+        await app.emit(retried, 1)
+        await app.until_quiet()
+        (event,) = [message for message in app.messages if message.type == retried.address and not message.subscriber]
+        (letter,) = app.letters
+        assert (letter.id, letter.subscriber) == (event.id, "orders.v1.retry")
+
+
 async def test_a_retry_waits_for_its_back_off(host: HostFactory) -> None:
     clock = FakeClock()
     async with host(build(), clock=clock, capture=True) as app:

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Literal
+from typing import Any
 
 from pillion.codec.payload import Payload
 from pillion.errors import DeclarationError
 from pillion.outcome import Retry
 from pillion.resilience.pause import Pause
 from pillion.service.command import Command
-from pillion.service.event import Event
+from pillion.service.event import COMPONENT, Event
 from pillion.service.filter import Filter
 from pillion.service.guard import Check, Guard, as_guard
+from pillion.service.keywords import Key
 from pillion.service.signature import Signature, Unannotated, place, read
 from pillion.service.subscription import CommandHandler, Subscription
 
@@ -58,7 +59,7 @@ def subscription(
     address: str,
     *,
     where: Filter | None,
-    key: Literal["subject"] | Callable[[Any], str] | None,
+    key: Key[Any],
     pause: Pause | None,
     dead_letter: bool,
     broadcast: bool,
@@ -72,6 +73,7 @@ def subscription(
     fields = _common(function, address, event.payload, options)
     if fields["signature"].result not in (Unannotated, None, type(None)):
         raise DeclarationError(f"{place(function)}: a subscription answers nothing; annotate it -> None")
+    _refuse_impossible(event, function, fields["once"], broadcast=broadcast, slow=slow)
     if key is not None and broadcast:
         raise DeclarationError(f"{place(function)}: broadcast=True has no order; leave key= out")
     if fields["once"] is not None and broadcast:
@@ -82,6 +84,24 @@ def subscription(
         **fields, event=event, where=where, key=key, pause=pause,
         dead_letter=dead_letter, broadcast=broadcast, slow=slow,
     )  # fmt: skip
+
+
+def _refuse_impossible(
+    event: Event[Any], function: Callable[..., Any], once: float | None, *, broadcast: bool, slow: bool
+) -> None:
+    """Refuse what would silently do nothing for an event of this kind."""
+    if event.raw and once is not None:
+        raise DeclarationError(
+            f"{place(function)}: once= knows a message by its id, and a raw payload has none, so one that comes again "
+            f"could not be told from a new one; let who publishes {event.topic!r} send CloudEvents, or leave once= out"
+        )
+    if event.component != COMPONENT and (broadcast or slow):
+        option = "broadcast" if broadcast else "slow"
+        raise DeclarationError(
+            f"{place(function)}: {option}=True has no effect on the component {event.component!r}: who shares its "
+            f"messages is said in its YAML (consumerID); leave {option}= out, and where the event is declared name a "
+            "component with a consumer group of its own"
+        )
 
 
 def _common(function: Callable[..., Any], address: str, wire: Payload[Any], options: Options) -> dict[str, Any]:

@@ -26,9 +26,18 @@ def check(services: Sequence[Service[Any, Any]]) -> list[str]:
         if times > 1:
             raise DeclarationError(f"{group} is given {times} times; versions must differ")
     for service in services:
-        service.check()
+        _complete(service)
         _compile(service)
     return [*_undeclared_events(services), *_deprecated(services)]
+
+
+def _complete(service: Service[Any, Any]) -> None:
+    missing = sorted(set(service.contract.commands) - set(service.handlers))
+    if missing:
+        raise DeclarationError(
+            f"{service.group}: no handler for {', '.join(missing)}; add @service.handles(...) for each, "
+            "and see that the module with the handlers is imported"
+        )
 
 
 def _compile(service: Service[Any, Any]) -> None:

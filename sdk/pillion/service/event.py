@@ -12,6 +12,9 @@ from pillion.service.names import topic_name
 
 P = TypeVar("P")
 
+# The component that carries what names no other.
+COMPONENT = "pubsub"
+
 
 @dataclass(frozen=True, eq=False)
 class Event(Generic[P]):
@@ -32,7 +35,7 @@ class Event(Generic[P]):
     payload_type: type[P]
     topic: str
     cloudevent_type: str | None
-    component: str = "pubsub"
+    component: str = COMPONENT
     raw: bool = False
     description: str = ""
     examples: tuple[Any, ...] = ()
@@ -53,7 +56,7 @@ def foreign_event(
     payload: type[P],
     *,
     type: str | None = None,  # noqa: A002 - CloudEvents' name for it
-    component: str = "pubsub",
+    component: str = COMPONENT,
     raw: bool = False,
     description: str = "",
 ) -> Event[P]:

@@ -9,6 +9,7 @@ Source: https://github.com/cloudevents/spec/blob/main/subscriptions/spec.md
 from __future__ import annotations
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -33,12 +34,12 @@ _KNOWN = frozenset(Message.__struct_fields__)
 _UNRULED = frozenset({"traceparent", "tracestate", "traceid", "topic", "pubsubname", "time", "deadline", "expiration"})
 
 
-class Filter:
+class Filter(ABC):
     """A condition on a message's attributes. Combine with ``&``, ``|`` and ``~``."""
 
+    @abstractmethod
     def matches(self, message: Message) -> bool:
         """Whether the subscription wants this message."""
-        raise NotImplementedError
 
     def rule(self) -> str | None:
         """The same condition in Dapr's routing language (CEL); None when it cannot be said there."""

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Iterable, Sequence
-from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, cast, overload
+from typing import Any, Generic, Unpack, overload
 
 from pydantic import BaseModel
 from typing_extensions import TypeVar
@@ -24,12 +22,10 @@ from pillion.service.event import Event
 from pillion.service.expose import Expose
 from pillion.service.filter import Filter
 from pillion.service.guard import Check, Guard
+from pillion.service.keywords import Declaring, Handling, Key, Reacting
+from pillion.service.setup import Lifespan
 from pillion.service.signature import Unannotated, place, read
 from pillion.service.subscription import CommandHandler, Subscription
-
-if TYPE_CHECKING:
-    from pillion.secrets import Secrets
-    from pillion.state import State
 
 I = TypeVar("I")  # noqa: E741 - input
 O = TypeVar("O")  # noqa: E741 - output
@@ -38,32 +34,6 @@ Q = TypeVar("Q")
 P = TypeVar("P")
 S = TypeVar("S", default=Any)
 R = TypeVar("R", default=Any)
-
-
-@dataclass(frozen=True, slots=True)
-class Setup(Generic[S]):
-    """What a ``resources`` lifespan may use to open its resources.
-
-    Attributes:
-        settings: the service's typed config.
-    """
-
-    settings: S
-    _secrets: Callable[[], Secrets]
-    _state: Callable[[], State]
-
-    @property
-    def secrets(self) -> Secrets:
-        """The secret store."""
-        return self._secrets()
-
-    @property
-    def state(self) -> State:
-        """The service's state."""
-        return self._state()
-
-
-Lifespan: TypeAlias = Callable[[Setup[S]], AbstractAsyncContextManager[R]]
 
 
 class Service(Generic[S, R]):
@@ -138,25 +108,7 @@ class Service(Generic[S, R]):
     @overload
     def command(self, function: Callable[[], O], /) -> Command[None, O]: ...
     @overload
-    def command(
-        self,
-        *,
-        name: str = ...,
-        calls: Iterable[Command[Any, Any]] = ...,
-        emits: Iterable[Event[Any]] = ...,
-        guards: Iterable[Guard | Check] = ...,
-        raises: Iterable[type[Failure]] = ...,
-        timeout: float = ...,
-        concurrency: int = ...,
-        retry: Retry | Sequence[Retry] = ...,
-        once: bool | timedelta = ...,
-        emits_result: Event[Any] | None = ...,
-        announced: bool = ...,
-        expose: Expose | None = ...,
-        description: str = ...,
-        examples: Iterable[Any] = ...,
-        deprecated: str = ...,
-    ) -> Declares[S, R]: ...
+    def command(self, **options: Unpack[Declaring]) -> Declares[S, R]: ...
 
     def command(  # type: ignore[misc]
         self,
@@ -206,60 +158,23 @@ class Service(Generic[S, R]):
         return declare if function is None else declare(function)
 
     @overload
-    def handles(
-        self,
-        command: Command[I, O],
-        *,
-        calls: Iterable[Command[Any, Any]] = ...,
-        emits: Iterable[Event[Any]] = ...,
-        guards: Iterable[Guard | Check] = ...,
-        timeout: float | None = ...,
-        concurrency: int = ...,
-        retry: Retry | Sequence[Retry] = ...,
-        once: bool | timedelta = ...,
-    ) -> Handles[I, O, S, R]: ...
+    def handles(self, command: Command[I, O], **options: Unpack[Handling]) -> Handles[I, O, S, R]: ...
     @overload
     def handles(
         self,
         command: Command[I, O],
         *,
-        calls: Iterable[Command[Any, Any]] = ...,
-        emits: Iterable[Event[Any]] = ...,
-        guards: Iterable[Guard | Check] = ...,
-        timeout: float | None = ...,
-        concurrency: int = ...,
-        retry: Retry | Sequence[Retry] = ...,
-        once: bool | timedelta = ...,
         transform_in: Callable[[I], J],
         transform_out: Callable[[Q], O],
+        **options: Unpack[Handling],
     ) -> Handles[J, Q, S, R]: ...
     @overload
     def handles(
-        self,
-        command: Command[I, O],
-        *,
-        calls: Iterable[Command[Any, Any]] = ...,
-        emits: Iterable[Event[Any]] = ...,
-        guards: Iterable[Guard | Check] = ...,
-        timeout: float | None = ...,
-        concurrency: int = ...,
-        retry: Retry | Sequence[Retry] = ...,
-        once: bool | timedelta = ...,
-        transform_in: Callable[[I], J],
+        self, command: Command[I, O], *, transform_in: Callable[[I], J], **options: Unpack[Handling]
     ) -> Handles[J, O, S, R]: ...
     @overload
     def handles(
-        self,
-        command: Command[I, O],
-        *,
-        calls: Iterable[Command[Any, Any]] = ...,
-        emits: Iterable[Event[Any]] = ...,
-        guards: Iterable[Guard | Check] = ...,
-        timeout: float | None = ...,
-        concurrency: int = ...,
-        retry: Retry | Sequence[Retry] = ...,
-        once: bool | timedelta = ...,
-        transform_out: Callable[[Q], O],
+        self, command: Command[I, O], *, transform_out: Callable[[Q], O], **options: Unpack[Handling]
     ) -> Handles[I, Q, S, R]: ...
 
     def handles(
@@ -284,7 +199,8 @@ class Service(Generic[S, R]):
             emits: events it may emit; others are refused.
             guards: checks before and after it, in this order.
             timeout: seconds the handler may take; default the command's.
-            concurrency: how many run at once, at most, in one process. Default 100.
+            concurrency: how many run at once, at most, in one process: called, sent, and parked ones together. Without
+                it 100 of each.
             retry: how often and how fast a sent command is tried again, one policy or several for different
                 exceptions; a called one is its caller's to repeat. Default ``Retry()``: 5 attempts.
             once: what the handler does to ``ctx.state`` and what it sends and emits happens together, and once for
@@ -311,45 +227,10 @@ class Service(Generic[S, R]):
         return handle
 
     @overload
-    def on(
-        self,
-        event: Event[P],
-        *,
-        name: str = ...,
-        where: Filter | None = ...,
-        calls: Iterable[Command[Any, Any]] = ...,
-        emits: Iterable[Event[Any]] = ...,
-        guards: Iterable[Guard | Check] = ...,
-        retry: Retry | Sequence[Retry] = ...,
-        dead_letter: bool = ...,
-        broadcast: bool = ...,
-        timeout: float | None = ...,
-        concurrency: int = ...,
-        slow: bool = ...,
-        once: bool | timedelta = ...,
-        key: Literal["subject"] | Callable[[P], str] | None = ...,
-        pause: Pause | None = ...,
-    ) -> Handles[P, None, S, R]: ...
+    def on(self, event: Event[P], *, key: Key[P] = ..., **options: Unpack[Reacting]) -> Handles[P, None, S, R]: ...
     @overload
     def on(
-        self,
-        event: Event[P],
-        *,
-        name: str = ...,
-        where: Filter | None = ...,
-        calls: Iterable[Command[Any, Any]] = ...,
-        emits: Iterable[Event[Any]] = ...,
-        guards: Iterable[Guard | Check] = ...,
-        retry: Retry | Sequence[Retry] = ...,
-        dead_letter: bool = ...,
-        broadcast: bool = ...,
-        timeout: float | None = ...,
-        concurrency: int = ...,
-        slow: bool = ...,
-        once: bool | timedelta = ...,
-        key: Literal["subject"] | Callable[[P], str] | None = ...,
-        pause: Pause | None = ...,
-        transform_in: Callable[[P], J],
+        self, event: Event[P], *, key: Key[P] = ..., transform_in: Callable[[P], J], **options: Unpack[Reacting]
     ) -> Handles[J, None, S, R]: ...
 
     def on(
@@ -368,7 +249,7 @@ class Service(Generic[S, R]):
         concurrency: int = DEFAULT_CONCURRENCY,
         slow: bool = False,
         once: bool | timedelta = False,
-        key: Literal["subject"] | Callable[[Any], str] | None = None,
+        key: Key[Any] = None,
         pause: Pause | None = None,
         transform_in: Callable[..., Any] | None = None,
     ) -> Any:
@@ -407,20 +288,7 @@ class Service(Generic[S, R]):
             )  # fmt: skip
             return function
 
-        return cast("Any", react)
-
-    def check(self) -> None:
-        """See that every command of the contract is handled.
-
-        Raises:
-            DeclarationError: at least one is not; the text names them.
-        """
-        missing = sorted(set(self.contract.commands) - set(self.handlers))
-        if missing:
-            raise DeclarationError(
-                f"{self.group}: no handler for {', '.join(missing)}; add @service.handles(...) for each, "
-                "and see that the module with the handlers is imported"
-            )
+        return react
 
     def __repr__(self) -> str:
         return f"<service {self.group}>"

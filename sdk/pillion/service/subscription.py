@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from pillion.codec.payload import Payload
 from pillion.outcome import Retry
@@ -13,6 +13,7 @@ from pillion.service.command import Command
 from pillion.service.event import Event
 from pillion.service.filter import Filter
 from pillion.service.guard import Guard
+from pillion.service.keywords import Key
 from pillion.service.signature import Signature
 
 
@@ -82,7 +83,7 @@ class Subscription(Handler):
 
     event: Event[Any]
     where: Filter | None
-    key: Literal["subject"] | Callable[[Any], str] | None
+    key: Key[Any]
     pause: Pause | None
     dead_letter: bool
     broadcast: bool

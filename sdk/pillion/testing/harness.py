@@ -8,28 +8,23 @@ from typing import Any, TypeAlias, TypeVar
 
 from pydantic import BaseModel
 
-from pillion.bridges.memory.bridge import MemoryBridge
-from pillion.bridges.memory.broker import MemoryBroker
-from pillion.errors import DeclarationError, Failure
+from pillion.errors import Failure
 from pillion.message import Message
 from pillion.pipeline.outbound import Cause
-from pillion.ports.bridge import Outgoing
 from pillion.ports.clock import Clock
 from pillion.ports.store import StateStore
+from pillion.resilience.deadletter import opened
 from pillion.runtime.host import Host
 from pillion.runtime.settings import HostSettings
-from pillion.runtime.stores import Stores
-from pillion.service.catalog import handlers
 from pillion.service.command import Command
 from pillion.service.event import Event
-from pillion.service.guard import Check, Guard, as_guard
+from pillion.service.guard import Check, Guard
 from pillion.service.service import Service
 from pillion.state import State
-from pillion.stores.environment import EnvironmentSecretStore
-from pillion.stores.memory import MemoryConfigurationStore, MemoryStateStore
-from pillion.testing.clock import FakeClock
 from pillion.testing.doubles import Double, Unanswered, stand_ins
+from pillion.testing.parts import Parts
 from pillion.testing.quiet import until_quiet
+from pillion.testing.replacements import configs, guards
 
 I = TypeVar("I")  # noqa: E741 - input
 O = TypeVar("O")  # noqa: E741 - output
@@ -45,9 +40,8 @@ class Harness:
         host: the running host.
     """
 
-    def __init__(self, host: Host, broker: MemoryBroker, parts: Parts) -> None:
+    def __init__(self, host: Host, parts: Parts) -> None:
         self.host = host
-        self._broker = broker
         self._parts = parts
 
     async def call(
@@ -115,7 +109,7 @@ class Harness:
             TimeoutError: it takes longer than ``limit`` seconds.
             MissingDoubleError: a handler called what nothing in this test answers.
         """
-        await until_quiet(self._broker, self._parts.clock, limit, self.host.keepers)
+        await until_quiet(self._parts.broker, self._parts.clock, limit, self.host.keepers)
         self._parts.blame(None)
 
     @property
@@ -129,8 +123,12 @@ class Harness:
 
     @property
     def letters(self) -> Sequence[Message]:
-        """The dead letters among ``messages``."""
-        return [message for topic, message in self._parts.captured() if topic.endswith(".deadletters")]
+        """The dead letters among ``messages``: each as the message that was set aside, with its own id.
+
+        ``subscriber`` is the handler that failed, ``failure_code`` and ``failure_title`` say why, ``attempt`` how often
+        it was tried.
+        """
+        return [opened(message) for topic, message in self._parts.captured() if topic.endswith(".deadletters")]
 
     def emitted(self, event: Event[P]) -> list[P]:
         """The payloads of all events of this kind, in order; needs ``capture=True``."""
@@ -142,71 +140,8 @@ class Harness:
 
     def state(self, service: Service[Any, Any], *, tenant: str | None = None) -> State:
         """The state of a service, or of one of its tenants."""
-        state = State(self._parts.store(service.state_component))
+        state = State(self._parts.state(service.state_component))
         return state if tenant is None else state.tenant(tenant)
-
-
-class Parts:
-    """What a harness is put together from.
-
-    Args:
-        clock: tells the time; only a fake one is kept.
-        capture: keep every message.
-        stores: state stores by component name; others are made.
-        unanswered: knows the commands that nothing answers.
-    """
-
-    def __init__(
-        self, clock: Clock | None, unanswered: Unanswered, *, capture: bool, stores: Mapping[str, StateStore]
-    ) -> None:
-        self.clock = clock if isinstance(clock, FakeClock) else None
-        self._clock = clock
-        self._messages: list[tuple[str, Message]] | None = [] if capture else None
-        self._unanswered = unanswered
-        self._stores: dict[str, StateStore] = dict(stores)
-
-    @property
-    def watch(self) -> Callable[[str, Message], None] | None:
-        """Keeps a message; None when nothing is captured."""
-        messages = self._messages
-        return None if messages is None else lambda topic, message: messages.append((topic, message))
-
-    def captured(self) -> list[tuple[str, Message]]:
-        """What was kept, with the topics."""
-        if self._messages is None:
-            raise RuntimeError("no messages were captured; give the host capture=True")
-        return self._messages
-
-    def store(self, component: str) -> StateStore:
-        """The state store of this name."""
-        return self._stores.setdefault(component, MemoryStateStore(self._clock))
-
-    def blame(self, failure: Failure | None) -> None:
-        """Raise the first call that nothing answered, if there was one; each is raised once."""
-        found = self._unanswered.found
-        if found:
-            missing, found[:] = found[0], []
-            raise missing from failure
-
-
-class HarnessBridge(MemoryBridge):
-    """The memory bridge, but a command that nothing answers fails at once instead of waiting for its service."""
-
-    def __init__(self, broker: MemoryBroker, unanswered: Unanswered, clock: Clock | None, parts: Parts) -> None:
-        super().__init__(broker, clock=clock, watch=parts.watch)
-        self._unanswered = unanswered
-
-    async def publish(self, messages: Sequence[Outgoing]) -> None:
-        """See ``Bridge.publish``."""
-        for topic, message, *_ in messages:
-            if topic.endswith(".sends"):
-                self._unanswered.check(message.type)
-        await super().publish(messages)
-
-    async def request(self, topic: str, message: Message) -> Message:
-        """See ``Bridge.request``."""
-        self._unanswered.check(message.type)
-        return await super().request(topic, message)
 
 
 @asynccontextmanager
@@ -244,47 +179,17 @@ async def hosted(
         MissingDoubleError: at the end, when a handler called what nothing answers, and no one saw it.
     """
     doubles = tuple(doubles)
-    unanswered = Unanswered(services, doubles)
-    parts = Parts(clock, unanswered, capture=capture, stores=stores or {})
-    broker = MemoryBroker()
+    parts = Parts(clock, Unanswered(services, doubles), capture=capture, states=stores or {})
     host = Host(
         *services,
         *stand_ins(services, doubles),
-        bridge=HarnessBridge(broker, unanswered, clock, parts),
-        stores=Stores(
-            parts.store,
-            lambda: EnvironmentSecretStore(environ=secrets or {}),
-            lambda: MemoryConfigurationStore(configuration),
-        ),
+        bridge=parts.bridge,
+        stores=parts.stores(secrets or {}, configuration),
         settings=HostSettings(app=services[0].name if services else "", drain_seconds=drain_seconds),
-        configs=_configs(services, config or {}),
-        guards=_guards(services, replace_guards or {}),
+        configs=configs(services, config or {}),
+        guards=guards(services, replace_guards or {}),
         clock=clock,
     )
     async with host:
-        yield Harness(host, broker, parts)
+        yield Harness(host, parts)
     parts.blame(None)
-
-
-def _configs(
-    services: Sequence[Service[Any, Any]], given: Mapping[str, BaseModel | Mapping[str, Any]]
-) -> dict[str, BaseModel]:
-    models = {name: service.config for service in services for name in (service.name, service.group)}
-    return {name: _config(models, name, values) for name, values in given.items()}
-
-
-def _config(models: Mapping[str, Any], name: str, values: BaseModel | Mapping[str, Any]) -> BaseModel:
-    model = models.get(name)
-    if model is None:
-        known = ", ".join(sorted(name for name, model in models.items() if model is not None)) or "none"
-        raise DeclarationError(f'config: no service "{name}" with a config= runs here; those that do: {known}')
-    return model.model_validate(values)  # type: ignore[no-any-return]
-
-
-def _guards(services: Sequence[Service[Any, Any]], given: Mapping[str, Guard | Check]) -> dict[str, Guard]:
-    known = {guard.name for service in services for handler in handlers(service) for guard in handler.guards}
-    unknown = sorted(set(given) - known)
-    if unknown:
-        names = ", ".join(sorted(known)) or "none"
-        raise DeclarationError(f"replace_guards: no handler has a guard {', '.join(unknown)}; there are: {names}")
-    return {name: as_guard(check) for name, check in given.items()}

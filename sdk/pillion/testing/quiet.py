@@ -7,7 +7,7 @@ from collections.abc import Coroutine, Sequence
 from typing import Any
 
 from pillion.bridges.memory.broker import MemoryBroker
-from pillion.pipeline.parking import Keeper
+from pillion.pipeline.keeper import Keeper
 from pillion.testing.clock import FakeClock
 
 # Turns of the event loop after which a handler that waits for nothing but the fake clock has nothing left to do.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 
 import pytest
 
@@ -61,7 +62,9 @@ class Deadlines:
         await host.call(outer, None, timeout=15)
         asked, passed_on = messages.items
         assert asked.deadline is not None
-        assert passed_on.deadline == asked.deadline
+        assert passed_on.deadline is not None
+        # What the handler keeps for itself, to do something about it when there is no answer.
+        assert timedelta(0) < asked.deadline - passed_on.deadline <= timedelta(seconds=0.5)
 
     async def test_expired_work_is_not_begun(self, world: World) -> None:
         service, begun, gate = Service(world.name("queue")), Seen[int](), asyncio.Event()

@@ -6,6 +6,8 @@ import asyncio
 import base64
 from collections.abc import Sequence
 
+import pytest
+
 from pillion.context import Context
 from pillion.outcome import Retry
 from pillion.ports.clock import SystemClock
@@ -52,6 +54,24 @@ class Letters:
 
         await world.start(service)
         await world.publish_raw(told.topic, b"\xff no event")
+        kept = Kept(await world.store(), sink.group, SystemClock())
+        letter = (await eventually(kept.list))[0]
+        message = await kept.show(letter.id)
+        assert letter.type == MALFORMED
+        assert message is not None
+        assert base64.b64decode(message.data_base64 or "") == b"\xff no event"
+
+    @pytest.mark.parametrize("topic", ["topic", "send_topic"])
+    async def test_what_is_no_command_is_kept_as_it_came(self, world: World, topic: str) -> None:
+        sink = Contract(world.name("sink"))
+        service = Service(sink, state=world.state)
+
+        @service.command
+        async def work(note: Note) -> None:
+            raise NotImplementedError
+
+        await world.start(service)
+        await world.publish_raw(getattr(work, topic), b"\xff no event")
         kept = Kept(await world.store(), sink.group, SystemClock())
         letter = (await eventually(kept.list))[0]
         message = await kept.show(letter.id)

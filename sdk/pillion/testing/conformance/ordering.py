@@ -99,6 +99,30 @@ class Ordering:
         assert heard.items[0] == Note(text="b", number=0)
         assert of(heard, "a") == [0, 1, 2, 3, 4]
 
+    async def test_a_parked_key_keeps_its_order_over_a_restart(self, world: World) -> None:
+        needs(world, ORDER)
+        contract, heard, failed = Contract(world.name("source")), Seen[Note](), Seen[Note]()
+        told = contract.event("told", Note, key=lambda note: note.text)
+        service = Service(world.name("sink"), state=world.state)
+
+        @service.on(told, key="subject")
+        async def hear(note: Note) -> None:
+            if not failed.items:
+                failed.add(note)
+                raise Retry("not yet", after=1.0)
+            heard.add(note)
+
+        host = await world.start(service, longest_wait=0.05)
+        await host.emit(told, Note(text="a", number=0))
+        await failed.wait()
+        await world.quiet()
+        await world.stop(host)
+        host = await world.start(service, longest_wait=0.05)
+        for number in range(1, 4):
+            await host.emit(told, Note(text="a", number=number))
+        await heard.wait(4)
+        assert of(heard, "a") == [0, 1, 2, 3]
+
     async def test_events_without_a_key_have_no_order_and_are_handled(self, world: World) -> None:
         needs(world, ORDER)
         contract, heard = Contract(world.name("source")), Seen[int]()

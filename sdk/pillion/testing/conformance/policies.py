@@ -8,11 +8,13 @@ from collections.abc import Sequence
 import pytest
 
 from pillion.context import Context
-from pillion.errors import Failure, InternalError, PillionError, Unavailable
+from pillion.errors import DeadlineExceeded, Failure, InternalError, PillionError, Unavailable
 from pillion.outcome import Retry
+from pillion.pipeline.facilities import LONGEST_WAIT
 from pillion.resilience.breaker import Breaker
 from pillion.resilience.pause import Pause
 from pillion.service.contract import Contract
+from pillion.service.event import foreign_event
 from pillion.service.service import Service
 from pillion.testing.conformance.retries import reader
 from pillion.testing.conformance.world import Seen, World, eventually
@@ -62,6 +64,37 @@ class RetryPolicies:
         await host.emit(told, 1)
         letter = (await letters.wait())[0].message
         assert (letter.attempt, tried.items) == (attempts, list(range(1, attempts + 1)))
+
+    async def test_what_a_handler_raised_its_own_retry_from_chooses_no_policy(self, world: World) -> None:
+        contract, service, tried = Contract(world.name("source")), Service(world.name("sink")), Seen[int]()
+        told = contract.event("told", int)
+
+        @service.on(told, retry=Retry(on=TimeoutError))
+        async def hear(ctx: Context, _: int) -> None:
+            tried.add(ctx.message.attempt or 1)
+            if len(tried.items) == 1:
+                raise Retry("not yet", after=0.01) from KeyError("seat")
+
+        host = await world.start(service)
+        await host.emit(told, 1)
+        assert await tried.wait(2) == [1, 2]
+
+    async def test_poison_is_set_aside_at_once_whatever_the_policy(self, world: World) -> None:
+        contract, sink = Contract(world.name("source")), Contract(world.name("sink"))
+        told, service, heard = contract.event("told", int), Service(sink), Seen[int]()
+        wrong = foreign_event(told.topic, str, type=told.cloudevent_type or "")
+
+        @service.on(told, retry=quick(3, Exception))
+        async def hear(number: int) -> None:
+            heard.add(number)
+
+        read, letters = reader(world, sink)
+        await world.start(read)
+        host = await world.start(service)
+        await host.emit(wrong, "seven")
+        letter, data = (await letters.wait())[0]
+        assert (letter.attempt, letter.failure_code, data) == (1, "invalid_input", "seven")
+        assert heard.items == []
 
 
 class Callees:
@@ -125,6 +158,34 @@ class Callees:
         with pytest.raises(Declined):
             await host.call(ask, 0)
 
+    async def test_the_circuit_opens_on_a_command_that_hangs(self, world: World) -> None:
+        front = Service(world.name("front"), breaker=Breaker(failures=2, pause=60))
+        back, begun, errors = Service(world.name("back")), Seen[int](), Seen[PillionError]()
+
+        @back.command(timeout=2.0)
+        async def hang(number: int) -> int:
+            begun.add(number)
+            await asyncio.Event().wait()
+            return number
+
+        def instead(error: PillionError) -> int:
+            errors.add(error)
+            return -1
+
+        # Caller and callee have the same time, and the caller's began first.
+        @front.command(calls=[hang], timeout=2.0)
+        async def ask(ctx: Context, number: int) -> int:
+            return await ctx.call(hang, number, fallback=instead)
+
+        await world.start(back)
+        host = await world.start(front)
+        for number in range(3):
+            assert await host.call(ask, number, timeout=15) == -1
+        assert begun.items == [0, 1]
+        *late, refused = errors.items
+        assert all(isinstance(error, DeadlineExceeded) for error in late)
+        assert isinstance(refused, Unavailable)
+
 
 class Pauses:
     """A subscription whose messages all fail stops for a while instead of setting them all aside."""
@@ -154,6 +215,31 @@ class Pauses:
         assert times[2] - times[1] > 0.9
         await world.quiet()
         assert (len(failed.items), letters.items) == (3, [])
+
+    async def test_a_paused_subscription_holds_up_no_other(self, world: World) -> None:
+        contract, service = Contract(world.name("source")), Service(world.name("sink"), state=world.state)
+        told, tried, heard = contract.event("told", int), Seen[int](), Seen[int]()
+
+        @service.on(told, pause=Pause(failures=1, wait="1h"))
+        async def broken(number: int) -> None:
+            tried.add(number)
+            raise ConnectionError
+
+        @service.on(told)
+        async def fine(number: int) -> None:
+            heard.add(number)
+
+        host = await world.start(service)
+        now = asyncio.get_running_loop().time
+        began = now()
+        await host.emit(told, 0)
+        await tried.wait(1)
+        for number in range(1, 4):
+            await host.emit(told, number)
+            await heard.wait(number + 1)
+        # Far less than a message may wait in the app where it holds up nobody.
+        assert now() - began < LONGEST_WAIT / 2
+        assert tried.items == [0]
 
 
 class Lifetimes:

@@ -10,10 +10,9 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
-import aiohttp
 from aiohttp import web
 
-from pillion.sidecar.ports import is_listening
+from pillion.testing.sidecar.application import TOKEN, Application
 from pillion.testing.sidecar.broker import FakeBroker, Stored
 from pillion.testing.sidecar.delivery import Delivery, InboundRetry
 from pillion.testing.sidecar.publishing import Publishing
@@ -21,13 +20,10 @@ from pillion.testing.sidecar.routing import Subscription, UnroutableError
 from pillion.testing.sidecar.stores import Configurations, Secrets, States, failure
 
 _log = logging.getLogger(__name__)
-_TOKEN = "dapr-api-token"  # noqa: S105 - the name of a header
 _HEALTH = frozenset({"/v1.0/healthz", "/v1.0/healthz/outbound"})
-_OUTBOUND_ERRORS = (aiohttp.ClientError, OSError, TimeoutError)
-_HOP = frozenset({"host", "connection", "content-length", "transfer-encoding", "accept-encoding", _TOKEN})
+_HOP = frozenset({"host", "connection", "content-length", "transfer-encoding", "accept-encoding", TOKEN})
 # What daprd says of the types that stand in for all others.
 _CAPABILITIES = {"state.sqlite": ("ETAG", "TRANSACTIONAL", "TTL", "DELETE_WITH_PREFIX")}
-_TAKEN_FROM_ANSWER = frozenset({"connection", "content-length", "transfer-encoding", "content-encoding"})
 
 
 class FakeSidecar:
@@ -86,9 +82,8 @@ class FakeSidecar:
         self._app_port = app_port
         self._retry = retry or InboundRetry()
         self._concurrency = concurrency
-        self._timeout = aiohttp.ClientTimeout(total=delivery_timeout)
         self._api_token = api_token
-        self._app_token = app_token
+        self._app = Application(app_id, app_port, app_token, delivery_timeout)
         self._instance = str(uuid.uuid4())
         stores = (f"{app_id}-state",) if state_stores is None else tuple(state_stores)
         kinds = dict.fromkeys(components, "pubsub.redis") | dict.fromkeys(stores, "state.sqlite")
@@ -102,12 +97,8 @@ class FakeSidecar:
         )
         self._routes = [*self._own_routes(), *(route for part in parts for route in part.routes())]
         self._ready = asyncio.Event()
-        self._calls = 0
-        self._answered = asyncio.Event()
-        self._answered.set()
         self._subscriptions: list[Subscription] = []
         self._deliveries: list[Delivery] = []
-        self._session: aiohttp.ClientSession | None = None
         self._runner: web.AppRunner | None = None
         self._starting: asyncio.Task[None] | None = None
 
@@ -118,9 +109,7 @@ class FakeSidecar:
 
     async def start(self) -> None:
         """Open the port; the application is asked for its subscriptions as soon as it listens."""
-        self._session = aiohttp.ClientSession(
-            timeout=self._timeout, connector=aiohttp.TCPConnector(limit=0), auto_decompress=False
-        )
+        await self._app.open()
         application = web.Application(middlewares=[self._authenticate], client_max_size=4 << 20)
         application.add_routes(self._routes)
         self._runner = runner = web.AppRunner(application, access_log=None, handler_cancellation=True)
@@ -149,7 +138,7 @@ class FakeSidecar:
         await self._stop_meeting()
         await asyncio.gather(*(delivery.stop(grace) for delivery in self._deliveries))
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._answered.wait(), grace)
+            await asyncio.wait_for(self._app.quiet(), grace)
         await self._close()
 
     async def kill(self) -> None:
@@ -169,33 +158,9 @@ class FakeSidecar:
         self, method: str, path: str, headers: Mapping[str, str], body: bytes
     ) -> tuple[int, dict[str, str], bytes]:
         """Status, headers and body of the application's answer; 500 when it does not answer."""
-        self._calls += 1
-        self._answered.clear()
-        try:
-            return await self._call_app(method, path, headers, body)
-        finally:
-            self._calls -= 1
-            if not self._calls:
-                self._answered.set()
-
-    async def _call_app(
-        self, method: str, path: str, headers: Mapping[str, str], body: bytes
-    ) -> tuple[int, dict[str, str], bytes]:
-        own = {_TOKEN: self._app_token} if self._app_token else {}
-        url = f"http://127.0.0.1:{self._app_port}{path}"
-        try:
-            async with self._client.request(method, url, headers={**headers, **own}, data=body) as answer:
-                status, content = answer.status, await answer.read()
-                got = {k: v for k, v in answer.headers.items() if k.lower() not in _TAKEN_FROM_ANSWER}
-        except _OUTBOUND_ERRORS as error:
-            status, got, content = 500, {}, _no_answer(self.app_id, error)
+        status, got, answer = await self._app.call(method, path, headers, body)
         failed = not 200 <= status <= 299
-        return (200, {}, b"") if failed and self.empty_answers else (status, got, content)
-
-    @property
-    def _client(self) -> aiohttp.ClientSession:
-        assert self._session is not None, "the sidecar is not started"
-        return self._session
+        return (200, {}, b"") if failed and self.empty_answers else (status, got, answer)
 
     def _own_routes(self) -> list[web.RouteDef]:
         return [
@@ -207,14 +172,10 @@ class FakeSidecar:
 
     async def _meet_app(self) -> None:
         if self._app_port is not None:
-            await self._wait_listening(self._app_port)
+            await self._app.wait_listening()
             await self.call_app("GET", "/dapr/config", {}, b"")
             self._subscribe(await self._declared())
         self._ready.set()
-
-    async def _wait_listening(self, port: int) -> None:
-        while not is_listening(port):  # noqa: ASYNC110 - the application is another process's
-            await asyncio.sleep(0.01)
 
     async def _declared(self) -> list[dict[str, Any]]:
         status, _, body = await self.call_app("GET", "/dapr/subscribe", {}, b"")
@@ -264,12 +225,11 @@ class FakeSidecar:
         runner, self._runner = self._runner, None
         if runner:
             await runner.cleanup()
-        if self._session:
-            await self._session.close()
+        await self._app.close()
 
     @web.middleware
     async def _authenticate(self, request: web.Request, handler: Any) -> web.StreamResponse:
-        if self._api_token and request.path not in _HEALTH and request.headers.get(_TOKEN) != self._api_token:
+        if self._api_token and request.path not in _HEALTH and request.headers.get(TOKEN) != self._api_token:
             return web.Response(status=401, text="invalid api token")
         answer: web.StreamResponse = await handler(request)
         return answer
@@ -313,8 +273,3 @@ class FakeSidecar:
             headers["dapr-caller-namespace"] = "default"
         status, got, body = await callee.call_app(request.method, path, headers, await request.read())
         return web.Response(status=status, headers=got, body=body)
-
-
-def _no_answer(app_id: str, error: BaseException) -> bytes:
-    text = f"failed to invoke, id: {app_id}, err: {error}"
-    return json.dumps({"errorCode": "ERR_DIRECT_INVOKE", "message": text}).encode()
