@@ -6,10 +6,10 @@ build or run the service that something has to change.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Self, dataclass_transform, get_type_hints
 
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, create_model
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from typing_extensions import TypedDict
 
 
@@ -99,7 +99,7 @@ class Failure(PillionError):
     status: ClassVar[int] = 400
     title: ClassVar[str] = "The request failed"
     retryable: ClassVar[bool] = False
-    _fields: ClassVar[TypeAdapter[Any]]
+    _fields: ClassVar[type[BaseModel]]
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -118,7 +118,7 @@ class Failure(PillionError):
     else:
 
         def __init__(self, **fields: Any) -> None:
-            values = self._adapter().validate_python(fields)
+            values = self._model().model_validate(fields)
             for name in self._names():
                 setattr(self, name, getattr(values, name))
             super().__init__(self._sentence())
@@ -126,8 +126,7 @@ class Failure(PillionError):
     @property
     def data(self) -> dict[str, Any]:
         """The data fields as JSON-compatible values."""
-        adapter = self._adapter()
-        return adapter.dump_python(adapter.validate_python(self._values()), mode="json")  # type: ignore[no-any-return]
+        return self._model().model_validate(self._values()).model_dump(mode="json")
 
     @classmethod
     def from_data(cls, data: Mapping[str, Any]) -> Self:
@@ -141,22 +140,26 @@ class Failure(PillionError):
     @classmethod
     def json_schema(cls, *, ref_template: str = "#/$defs/{model}") -> dict[str, Any]:
         """JSON Schema of the data fields; ``ref_template`` says how it refers to its definitions."""
-        return cls._adapter().json_schema(ref_template=ref_template)
+        return cls._model().model_json_schema(ref_template=ref_template)
 
     def _values(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in self._names()}
 
     @classmethod
-    def _names(cls) -> tuple[str, ...]:
-        hints = get_type_hints(cls, include_extras=True)
-        return tuple(name for name, hint in hints.items() if getattr(hint, "__origin__", hint) is not ClassVar)
+    def _names(cls) -> Iterable[str]:
+        return cls._model().model_fields
 
     @classmethod
-    def _adapter(cls) -> TypeAdapter[Any]:
+    def _model(cls) -> type[BaseModel]:
+        """The data fields; made when first needed, because annotations may name what is declared further down."""
         if "_fields" not in cls.__dict__:
             hints = get_type_hints(cls, include_extras=True)
-            fields: dict[str, Any] = {name: (hints[name], getattr(cls, name, ...)) for name in cls._names()}
-            cls._fields = TypeAdapter(create_model(cls.__name__, __config__=ConfigDict(extra="forbid"), **fields))
+            fields: dict[str, Any] = {
+                name: (hint, getattr(cls, name, ...))
+                for name, hint in hints.items()
+                if getattr(hint, "__origin__", hint) is not ClassVar
+            }
+            cls._fields = create_model(cls.__name__, __config__=ConfigDict(extra="forbid"), **fields)
         return cls._fields
 
     def _sentence(self) -> str:
@@ -169,6 +172,10 @@ class InvalidInput(Failure):
 
     status = 400
     errors: list[FieldError]
+
+    def _sentence(self) -> str:
+        found = "; ".join(f"{one['field'] or 'payload'}: {one['message']}" for one in self.errors)
+        return f"{self.title.removesuffix('.')}: {found}"
 
     @classmethod
     def of(cls, error: ValidationError) -> InvalidInput:
@@ -206,6 +213,13 @@ class UnknownCommand(Failure):
 
     status = 404
     command: str
+
+
+class UnknownHandler(Failure):
+    """The service has no such handler."""
+
+    status = 404
+    handler: str
 
 
 class IdempotencyKeyReused(Failure):

@@ -13,7 +13,8 @@ from pillion.outcome import Retry
 from pillion.service.contract import Contract
 from pillion.service.expose import Expose
 from pillion.service.filter import exact, matching
-from pillion.service.service import Service, Setup
+from pillion.service.service import Service
+from pillion.service.setup import Setup
 
 
 class Greet(BaseModel):

@@ -104,6 +104,7 @@ class TestUsage:
         assert result.exit_code == 2
         assert "absent: No such file" in result.stderr
 
+    @pytest.mark.usefixtures("default_port")
     def test_without_app_and_sidecar_both_ways_on_are_named(self) -> None:
         result = invoke("call", "greeter.hello", '"Ada"')
         assert result.exit_code == 2

@@ -15,6 +15,7 @@ from pillion.cli.main import main
 from pillion.cli.profile import check_loaded, check_needs, check_profiles
 from pillion.sidecar.ports import free_port
 from pillion.sidecar.process import Daprd, DaprdOptions
+from pillion.testing.sidecar import FakeBroker, FakeSidecar
 from tests.daprd import require_daprd
 
 PUBSUB = """
@@ -71,6 +72,11 @@ class TestProfile:
     def test_what_a_type_loses_in_any_case_is_told(self, tmp_path: Path) -> None:
         limit = profile_of(tmp_path, pubsub=PUBSUB, resiliency=RESILIENCY)[-1]
         assert limit.text.startswith("pubsub.in-memory: what is in flight is lost")
+
+    def test_a_setting_from_a_secret_is_named_as_not_judged(self, tmp_path: Path) -> None:
+        group = "  metadata: [{name: initialOffset, secretKeyRef: {name: offset, key: offset}}]\n"
+        findings = profile_of(tmp_path, pubsub=PUBSUB.replace("in-memory", "kafka") + group, resiliency=RESILIENCY)
+        assert any("pubsub: not judged: initialOffset" in finding.text for finding in findings)
 
     def test_a_folder_without_yaml_is_told(self, tmp_path: Path) -> None:
         assert "no YAML file" in only(check_profiles([tmp_path])).text
@@ -168,6 +174,9 @@ async def test_a_running_sidecar_says_what_it_has_loaded(tmp_path: Path) -> None
     assert "pubsub (pubsub.in-memory)" in finding.text
     assert loaded is not None
     assert list(check_loaded([tmp_path], loaded)) == []
+    (unchecked,) = check_loaded([], loaded)
+    assert "pubsub (pubsub.in-memory) can lose messages" in unchecked.text
+    assert "PILLION_PROFILE" in unchecked.remedy
     (tmp_path / "pubsub.yaml").write_text(PUBSUB.replace("in-memory", "redis"))
     (difference,) = check_loaded([tmp_path], loaded)
     assert "pubsub (pubsub.in-memory), which is of type pubsub.redis" in difference.text
@@ -187,6 +196,18 @@ class TestCommand:
         result = CliRunner().invoke(main, ["doctor", "--profile", str(tmp_path)])
         assert result.exit_code == 1
         assert "!! profile:" in result.stdout
+
+    async def test_beside_a_sidecar_whose_settings_nobody_names_there_is_something_to_do(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.delenv("PILLION_PROFILE", raising=False)
+        async with FakeSidecar(FakeBroker(), "orders", None) as sidecar:
+            monkeypatch.setenv("DAPR_HTTP_PORT", str(sidecar.http_port))
+            result = await asyncio.to_thread(CliRunner().invoke, main, ["doctor"])
+        assert result.exit_code == 1
+        (line,) = [line for line in result.stdout.splitlines() if "can lose messages" in line]
+        assert line.startswith("!! sidecar: pubsub (")
+        assert "PILLION_PROFILE" in line
 
     def test_a_service_that_cannot_be_imported_is_a_finding(self) -> None:
         result = CliRunner().invoke(main, ["doctor", "doctor_absent:service"])

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
 from click.shell_completion import ShellComplete
 from pydantic import BaseModel
 
@@ -50,6 +51,7 @@ def test_an_unknown_event_is_answered_with_those_there_are() -> None:
     assert "did you mean greeter.v1.greeted?" in result.stderr
 
 
+@pytest.mark.usefixtures("default_port")
 def test_without_app_and_sidecar_both_ways_on_are_named() -> None:
     result = invoke("emit", "greeter.greeted", "{}")
     assert result.exit_code == 2

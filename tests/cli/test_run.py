@@ -70,6 +70,26 @@ partial.contract.command("unhandled", int, int)
 """
 
 
+# A gateway whose command tells when it has begun, and waits for a file.
+FRONT = """
+import asyncio
+from pathlib import Path
+
+from pillion import Expose, Gateway, Service
+
+desk = Service("desk")
+
+@desk.command(expose=Expose("POST", "/work", public=True))
+async def work(number: int) -> int:
+    print("working", flush=True)
+    while not Path("go").exists():
+        await asyncio.sleep(0.01)
+    return number
+
+gateway = Gateway([desk.contract])
+"""
+
+
 class Running:
     """``pillion run`` as a process; its output is read line by line."""
 
@@ -98,6 +118,7 @@ class Running:
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "hello.py").write_text(HELLO)
     (tmp_path / "slow.py").write_text(SLOW)
+    (tmp_path / "front.py").write_text(FRONT)
     return tmp_path
 
 
@@ -154,6 +175,24 @@ async def test_work_in_hand_is_finished_first(folder: Path) -> None:
         ended = await process.end()
         assert ended.code == 0
         assert "finished" in ended.out
+
+
+async def test_while_its_gateway_finishes_a_request_it_is_not_ready(folder: Path) -> None:
+    port, public = free_port(), free_port()
+    arguments = ("front:desk", "front:gateway", "--port", str(port))
+    async with running(folder, *arguments, GATEWAY_PORT=str(public)) as process, aiohttp.ClientSession() as session:
+        await process.until("gateway listens")
+        assert (await get(port, "/readyz"))[0] == 200
+        request = asyncio.create_task(session.post(f"http://127.0.0.1:{public}/work", json=7))
+        await process.until("working")
+        process.signal(signal.SIGTERM)
+        async with asyncio.timeout(5):
+            while (await get(port, "/readyz"))[0] != 503:
+                pass
+        (folder / "go").touch()
+        async with await request as answer:
+            assert (answer.status, await answer.json()) == (200, 7)
+        assert (await process.end()).code == 0
 
 
 async def test_work_that_is_cut_off_is_3(folder: Path) -> None:

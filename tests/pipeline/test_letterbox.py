@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import json
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -127,6 +128,37 @@ class TestBesideASidecar:
         assert message.json == b"1"
 
     async def test_a_command_that_nobody_here_knows_waits_for_a_version_that_does(self, world: DaprWorld) -> None:
+        name = await self.acting(world)
+        send = Message(id="m-1", source="/x", type=f"{name}.v1.later", specversion="1.0", data=Raw(b"1"))
+        await world.publish_event(f"{name}.v1.sends", encode(send))
+        letter, message = await self.kept(world, f"{name}.v1")
+        assert (letter.subscriber, letter.failure, letter.message_id) == (f"{name}.v1.later", "unknown_command", "m-1")
+        assert message.json == b"1"
+
+    async def test_a_foreign_message_on_the_topic_of_calls_is_a_letter(self, world: DaprWorld) -> None:
+        name = await self.acting(world)
+        await world.publish_data(f"{name}.v1.commands", b'{"a": 1}')
+        letter, message = await self.kept(world, f"{name}.v1")
+        assert (letter.subscriber, letter.failure) == ("", "unknown_command")
+        assert json.loads(message.json) == {"a": 1}
+
+    async def test_bytes_on_the_topic_of_calls_are_a_letter(self, world: DaprWorld) -> None:
+        name = await self.acting(world)
+        await world.publish_raw(f"{name}.v1.commands", b"\xff\x00")
+        letter, message = await self.kept(world, f"{name}.v1")
+        assert letter.type == MALFORMED
+        assert base64.b64decode(message.data_base64 or "") == b"\xff\x00"
+
+    async def test_a_call_that_fails_and_has_no_caller_is_a_letter(self, world: DaprWorld) -> None:
+        name = await self.acting(world)
+        called = Message(id="m-1", source="/x", type=f"{name}.v1.act", specversion="1.0", data=Raw(b'"no number"'))
+        await world.publish_event(f"{name}.v1.commands", encode(called))
+        letter, message = await self.kept(world, f"{name}.v1")
+        assert (letter.subscriber, letter.failure, letter.message_id) == (f"{name}.v1.act", "invalid_input", "m-1")
+        assert message.json == b'"no number"'
+
+    async def acting(self, world: DaprWorld) -> str:
+        """A service with one command, which needs a number; its name."""
         name = world.name("sink")
         service = Service(name, state=STATE)
 
@@ -134,11 +166,7 @@ class TestBesideASidecar:
         async def act(_: int) -> None: ...
 
         await world.start(service)
-        send = Message(id="m-1", source="/x", type=f"{name}.v1.later", specversion="1.0", data=Raw(b"1"))
-        await world.publish_event(f"{name}.v1.sends", encode(send))
-        letter, message = await self.kept(world, f"{name}.v1")
-        assert (letter.subscriber, letter.failure, letter.message_id) == (f"{name}.v1.later", "unknown_command", "m-1")
-        assert message.json == b"1"
+        return name
 
     async def started(self, world: DaprWorld, *, ruled: bool = False) -> tuple[Event[int], str]:
         """A service that listens, by the sidecar's rule or to all: an event of its, and its name and version."""

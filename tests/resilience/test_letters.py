@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 from datetime import UTC, datetime
 
 import pytest
@@ -111,13 +113,53 @@ async def test_what_is_dropped_is_gone(letters: Letters) -> None:
     assert await letters.show(letter.id) is None
 
 
-async def test_a_replay_goes_to_the_handler_that_failed(letters: Letters, shelf: Shelf) -> None:
+async def test_a_replay_goes_to_the_handler_that_failed(letters: Letters, shelf: Shelf, clock: FakeClock) -> None:
     await letters.keep(dead())
+    failed = datetime.fromtimestamp(clock.now(), UTC)
+    await clock.advance(60)
     await letters.replay([letter.id for letter in await letters.list()], shelf)
     (taken,) = await shelf.due()
     assert taken.parked.address == REFUND
-    assert taken.message == replace(original(), attempt=1)
+    assert taken.message == replace(original(), attempt=1, first_failed=failed, replays=1)
     assert list(await letters.list()) == []
+
+
+async def test_replays_are_counted_from_the_first_failure(letters: Letters, shelf: Shelf, clock: FakeClock) -> None:
+    await letters.keep(dead())
+    first = datetime.fromtimestamp(clock.now(), UTC)
+    for _ in range(2):
+        await clock.advance(60)
+        await letters.replay([letter.id for letter in await letters.list()], shelf)
+        (taken,) = await shelf.due()
+        await shelf.done(taken.id)
+        await letters.keep(dead_letter(taken.message, REFUND, "The card was declined", CardDeclined()))
+    (letter,) = await letters.list()
+    again = await letters.show(letter.id)
+    assert again is not None
+    assert (again.first_failed, again.replays) == (first, 2)
+
+
+def test_a_letter_says_where_it_failed_in_code_of_the_service() -> None:
+    error = failed_in_a_library()
+    place = dead_letter(original(), REFUND, "no", error).failure_place
+    assert place == f"{os.path.relpath(__file__)}:{error_line(error)}"
+
+
+def test_what_no_code_of_the_service_raised_has_no_place() -> None:
+    assert dead_letter(original(), REFUND, "no", CardDeclined()).failure_place is None
+
+
+def failed_in_a_library() -> Exception:
+    try:
+        json.loads("no JSON")
+    except ValueError as error:
+        return error
+    raise AssertionError
+
+
+def error_line(error: Exception) -> int:
+    assert error.__traceback__ is not None
+    return error.__traceback__.tb_lineno
 
 
 async def test_a_replay_has_all_the_time_again(letters: Letters, shelf: Shelf, clock: FakeClock) -> None:
@@ -132,7 +174,7 @@ async def test_a_letter_without_subscriber_can_be_given_to_a_handler(letters: Le
     await letters.keep(original())
     await letters.replay([letter.id for letter in await letters.list()], shelf, to=REFUND)
     (taken,) = await shelf.due()
-    assert (taken.parked.address, taken.message) == (REFUND, replace(original(), attempt=1))
+    assert (taken.parked.address, taken.message.id, taken.message.attempt) == (REFUND, "1", 1)
 
 
 async def test_a_letter_without_subscriber_is_not_replayed(letters: Letters, shelf: Shelf) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Sequence
+from shutil import get_terminal_size
 from typing import Any
 
 import click
@@ -14,13 +15,22 @@ from pillion.cli.envelope import as_json, page, table
 from pillion.cli.mailbox import Mailbox
 from pillion.cli.payload import pretty
 from pillion.cli.place import Place, placed
-from pillion.cli.selection import Found, Selection, selected
+from pillion.cli.selection import Found, Selection, counted, selected
 from pillion.errors import ConfigurationError
 from pillion.ports.clock import SystemClock
 from pillion.telemetry.logs import configure
 
 # Letters that are moved or removed together.
 _BATCH = 100
+
+_REPLAYED = (
+    "the running service takes them within seconds, or else the next one to start; they leave the list now, and what "
+    "fails again is back"
+)
+_NOT_CHECKED = (
+    "not checked: only the service knows its handlers, `pillion describe` shows them; if it has none of this name, the "
+    "letter is back after 5 minutes, as unknown_handler"
+)
 
 _AS_JSON = click.option("--json", "json", is_flag=True, help="Print JSON, for programs.")
 _ALL = click.option("--all", "all_", is_flag=True, help="All of them; without it say which.")
@@ -34,11 +44,11 @@ def command() -> None:
     A message is set aside when its handler refuses it, or has failed as often as its retries allow. The service that
     could not handle it keeps it in its own state store, until somebody replays or drops it. Where to look is said
     either by --app and --profile, for a service that runs without a sidecar, or by --sidecar-port, for one beside a
-    sidecar; the service itself need not run.
+    sidecar (default: DAPR_HTTP_PORT, else 3500, as Dapr's). The service itself need not run, but its sidecar must.
 
     \b
     Examples:
-      pillion dlq ls --sidecar-port 3500                    what is there, and why
+      pillion dlq ls                                        what is there, and why, at the sidecar on port 3500
       pillion dlq show 3f2a --sidecar-port 3500             all about one letter, and what to do
       pillion dlq replay 3f2a --sidecar-port 3500           have it handled again
       pillion dlq drop --older-than 7d --app orders:service --profile components/local
@@ -48,25 +58,26 @@ def command() -> None:
     configure(level="warning")
 
 
-@command.command()
+@command.command(short_help="List dead letters: what failed, and why.")
 @placed
 @selected
 @_AS_JSON
 def ls(place: Place, selection: Selection, json: bool) -> None:
     """List dead letters: which handler failed, why, and how often.
 
-    All of a service, or only those for which every given option holds. An id may be shortened wherever one is wanted.
+    All of a service, or only those for which every given option holds. An id may be shortened wherever one is wanted,
+    and the id of the message does as well.
 
     \b
     Examples:
-      pillion dlq ls --sidecar-port 3500
+      pillion dlq ls --sidecar-port 3500 --sidecar-port 3501
       pillion dlq ls --app orders:service --profile components/local --failure card_declined --newer-than 2h
       pillion dlq ls --sidecar-port 3500 --service payments.v1 --json | jq '.[].id'
     """  # noqa: D301 - click's mark: keep these lines
     asyncio.run(_ls(place, selection, json=json))
 
 
-@command.command()
+@command.command(short_help="Show all about one dead letter, and what to do.")
 @placed
 @click.argument("id_", metavar="ID")
 @_AS_JSON
@@ -82,7 +93,7 @@ def show(place: Place, id_: str, json: bool) -> None:
     asyncio.run(_show(place, id_, json=json))
 
 
-@command.command()
+@command.command(short_help="Have dead letters handled again.")
 @placed
 @selected
 @_ALL
@@ -96,7 +107,8 @@ def replay(
 
     Mend the cause first. Other subscriptions of the same event do not get it again. The running service takes it
     within seconds, the next one to start does so otherwise; its attempts are counted from 1, and it has no deadline and
-    no expiration any more. When it fails again, it is a dead letter again, under the same id.
+    no expiration any more. It leaves the list at once. When it fails again, it is a dead letter again, under the same
+    id; so it is, after 5 minutes, when the running service has no such handler.
 
     \b
     Examples:
@@ -110,12 +122,12 @@ def replay(
     context.exit(asyncio.run(_replay(place, selection, to, dry_run=dry_run)))
 
 
-@command.command()
+@command.command(short_help="Forget dead letters.")
 @placed
 @selected
 @_ALL
 @_DRY_RUN
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask. Needed where nobody can be asked, as in a script.")
 def drop(place: Place, selection: Selection, all_: bool, dry_run: bool, yes: bool) -> None:
     """Forget dead letters. What they held is gone for good.
 
@@ -126,61 +138,99 @@ def drop(place: Place, selection: Selection, all_: bool, dry_run: bool, yes: boo
       pillion dlq drop --all --yes --app orders:service --profile components/local
     """  # noqa: D301 - click's mark: keep these lines
     _demand(selection, all_=all_)
-    asyncio.run(_drop(place, selection, dry_run=dry_run, sure=yes or not sys.stdin.isatty()))
+    asyncio.run(_drop(place, selection, dry_run=dry_run, sure=yes))
 
 
 async def _ls(place: Place, selection: Selection, *, json: bool) -> None:
     async with place.open() as mailboxes:
         found = await selection.of(mailboxes)
+        nothing = "" if found else await _nothing(place, selection, mailboxes)
     if json:
-        _print_json([as_json(*one) for one in found])
-        return
-    if found:
-        click.echo("\n".join(table(found, SystemClock().now())))
-    click.echo(_summary(found, mailboxes, selection))
+        _print_json([as_json(one) for one in found])
+    elif found:
+        _print_table(found)
+        click.echo(f"{counted(found)}. Next:")
+        click.echo(f"  {place.command('show', found[0].letter.id)}\n  {place.command('replay', '--all', '--dry-run')}")
+    else:
+        click.echo(nothing)
 
 
 async def _show(place: Place, id_: str, *, json: bool) -> None:
     async with place.open() as mailboxes:
-        ((mailbox, letter),) = await Selection((id_,), None, None, None, None).of(mailboxes)
-        message = await mailbox.letters.show(letter.id)
+        (found,) = await Selection.by_id(id_).of(mailboxes)
+        message = await found.mailbox.letters.show(found.letter.id)
     if message is None:
-        raise ConfigurationError(f"dead letter {letter.id} was replayed or dropped just now")
+        raise ConfigurationError(f"dead letter {found.letter.id} was replayed or dropped just now")
     if json:
-        _print_json(as_json(mailbox, letter, message))
+        _print_json(as_json(found, message))
         return
-    click.echo("\n".join(page(mailbox, letter, message, SystemClock().now())))
+    click.echo("\n".join(page(found, message, place, SystemClock().now())))
 
 
 async def _replay(place: Place, selection: Selection, to: str | None, *, dry_run: bool) -> int:
     async with place.open() as mailboxes:
         found = await selection.of(mailboxes)
+        if to is not None:
+            _check_target(found, to)
         refused = {one: reason for one in found if (reason := one.mailbox.obstacle(one.letter, to))}
         for (_, letter), reason in refused.items():
             click.echo(f"pillion: dead letter {letter.id} {reason}", err=True)
-        for handler, of_handler in _by_handler([one for one in found if one not in refused], to).items():
+        taken = [one for one in found if one not in refused]
+        if dry_run and taken:
+            _print_table(taken)
+        for handler, of_handler in _by_handler(taken, to).items():
             if not dry_run:
                 await _move(of_handler, handler, to)
-            click.echo(f"{'would replay' if dry_run else 'replayed'} {_count(of_handler)} to {handler}")
-    if not found:
-        click.echo(_summary(found, mailboxes, selection))
-    elif not dry_run and len(refused) < len(found):
-        click.echo("the running service takes them within seconds, or else the next one to start")
+            click.echo(f"{'would replay' if dry_run else 'replayed'} {counted(of_handler)} to {handler}")
+        if to is not None and any(not one.mailbox.knows(to) for one in taken):
+            click.echo(_NOT_CHECKED)
+        if not found:
+            click.echo(await _nothing(place, selection, mailboxes))
+    if taken and not dry_run:
+        click.echo(_REPLAYED if to else f"{_REPLAYED} under the same id")
     return 1 if refused else 0
 
 
 async def _drop(place: Place, selection: Selection, *, dry_run: bool, sure: bool) -> None:
     async with place.open() as mailboxes:
         found = await selection.of(mailboxes)
-        if dry_run or not found:
-            click.echo(f"would drop {_count(found)}" if found else _summary(found, mailboxes, selection))
+        if not found:
+            click.echo(await _nothing(place, selection, mailboxes))
+            return
+        if dry_run or not sure:
+            _check_answerable(found, dry_run=dry_run)
+            _print_table(found)
+        if dry_run:
+            click.echo(f"would drop {counted(found)}")
             return
         if not sure:
-            click.echo("\n".join(table(found, SystemClock().now())))
-            click.confirm(f"Drop {_count(found)} for good?", abort=True)
+            click.confirm(f"Drop {counted(found)} for good?", abort=True)
         for mailbox, letters in _by_mailbox(found).items():
             await mailbox.letters.drop(letters)
-    click.echo(f"dropped {_count(found)}")
+    click.echo(f"dropped {counted(found)}")
+
+
+def _check_target(found: Sequence[Found], to: str) -> None:
+    """Refuse a handler that cannot take these letters.
+
+    Raises:
+        ConfigurationError: it is none of theirs, or does not exist.
+    """
+    for mailbox in _by_mailbox(found):
+        if reason := mailbox.refusal(to):
+            raise ConfigurationError(reason)
+
+
+def _check_answerable(found: Sequence[Found], *, dry_run: bool) -> None:
+    """Refuse to ask where nobody can answer: taking that for a yes would lose letters.
+
+    Raises:
+        ConfigurationError: standard input is no terminal.
+    """
+    if not dry_run and not sys.stdin.isatty():
+        raise ConfigurationError(
+            f"this cannot ask, as stdin is no terminal; add --yes to drop {counted(found)}, or --dry-run to see them"
+        )
 
 
 async def _move(found: Sequence[Found], handler: str, to: str | None) -> None:
@@ -210,20 +260,17 @@ def _by_mailbox(found: Sequence[Found]) -> dict[Mailbox, list[str]]:
     return parts
 
 
-def _summary(found: Sequence[Found], mailboxes: Sequence[Mailbox], selection: Selection) -> str:
-    """How many there are, and what to do next."""
-    if found:
-        one = found[0].letter.id
-        return (
-            f"{_count(found)}. Next, with the same options: `pillion dlq show {one}` says what happened, `replay` has "
-            "letters handled again, `drop` forgets them."
-        )
-    places = ", ".join(dict.fromkeys(mailbox.place for mailbox in mailboxes))
-    return f"no dead letters in {places}" if selection.empty else f"no such dead letters in {places}"
+async def _nothing(place: Place, selection: Selection, mailboxes: Sequence[Mailbox]) -> str:
+    """That there are none, and where else some could be."""
+    text = await selection.nothing(mailboxes)
+    if place.apps or place.sidecar_ports[1:] or not text.startswith("no "):
+        return text
+    return f"{text}; each service keeps its own: ask its sidecar, with --sidecar-port"
 
 
-def _count(found: Sequence[Found]) -> str:
-    return f"{len(found)} dead letter{'' if len(found) == 1 else 's'}"
+def _print_table(found: Sequence[Found]) -> None:
+    width = get_terminal_size().columns if sys.stdout.isatty() else None
+    click.echo("\n".join(table(found, SystemClock().now(), width)))
 
 
 def _print_json(value: Any) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from base64 import b64decode
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -11,54 +10,53 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
-from pillion.cli.mailbox import Mailbox
+from pillion.cli.advice import advice
 from pillion.cli.payload import pretty
-from pillion.cli.selection import Found, age
+from pillion.cli.place import Place
+from pillion.cli.selection import Found, age, handler_of
 from pillion.codec.cloudevents import encode
 from pillion.message import Message
-from pillion.resilience.deadletter import MALFORMED
 from pillion.resilience.letters import Letter
 
-_HEADINGS = ("ID", "AGE", "HANDLER", "FAILURE", "ATTEMPTS", "MESSAGE", "CORRELATION")
+_HEADINGS = ("ID", "AGE", "HANDLER", "FAILURE", "ATTEMPTS", "MESSAGE", "REASON")
+# A reason is cut so that its line fits the terminal, but not to less than this.
+_SHORTEST_REASON = 20
 _SHOWN_BYTES = 256
 
 
-def table(found: Sequence[Found], now: float) -> Iterator[str]:
-    """A line for each letter, below their headings."""
+def table(found: Sequence[Found], now: float, width: int | None) -> Iterator[str]:
+    """A line for each letter, below their headings.
+
+    Args:
+        found: the letters.
+        now: seconds since 1970-01-01 UTC.
+        width: columns of the terminal; None cuts nothing.
+    """
     rows = [_HEADINGS, *(_row(one, now) for one in found)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADINGS))]
-    for row in rows:
-        yield "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
+    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADINGS) - 1)]
+    room = None if width is None else max(_SHORTEST_REASON, width - sum(widths) - 2 * len(widths))
+    for *cells, reason in rows:
+        texts = [f"{cell:<{size}}" for cell, size in zip(cells, widths, strict=True)]
+        yield "  ".join([*texts, reason if room is None or len(reason) <= room else f"{reason[: room - 1]}…"])
 
 
-def page(mailbox: Mailbox, letter: Letter, message: Message, now: float) -> Iterator[str]:
+def page(found: Found, message: Message, place: Place, now: float) -> Iterator[str]:
     """Everything about one letter, its payload, and what to do with it."""
-    lines = dict(_lines(mailbox, letter, message, now))
-    width = max(map(len, lines))
-    yield from (f"{name:<{width}}  {value}" for name, value in lines.items() if value is not None)
+    lines = [(name, value) for name, value in _lines(found, message, now) if value not in (None, "")]
+    width = max(len(name) for name, _ in lines)
+    yield from (f"{name:<{width}}  {value}" for name, value in lines)
     yield ""
     yield from payload(message)
     yield ""
-    yield advice(letter, message)
+    yield from advice(found, message, place)
 
 
-def as_json(mailbox: Mailbox, letter: Letter, message: Message | None = None) -> dict[str, Any]:
-    """A letter for programs; with its message, when it is given."""
-    found = msgspec.structs.asdict(letter)
-    found |= {"kept": _moment(letter.kept).isoformat(), "service": mailbox.group}
-    return found if message is None else found | {"message": Raw(encode(message))}
-
-
-def advice(letter: Letter, message: Message) -> str:
-    """What happened and what to do, in words."""
-    if letter.type == MALFORMED:
-        return _malformed(message)
-    if not letter.subscriber:
-        return _unclaimed(letter, message)
-    return (
-        f"{letter.subscriber} could not handle this message. When the cause is mended, `pillion dlq replay "
-        f"{letter.id}` gives it to that handler again, and to no other; `pillion dlq drop {letter.id}` forgets it."
-    )
+def as_json(found: Found, message: Message | None = None) -> dict[str, Any]:
+    """A letter for programs, with the names of the table; with its message, when it is given."""
+    letter = msgspec.structs.asdict(found.letter)
+    letter |= {"handler": letter.pop("subscriber"), "reason": letter.pop("title")}
+    letter |= {"kept": _moment(found.letter.kept).isoformat(), "service": found.mailbox.group}
+    return letter if message is None else letter | {"message": Raw(encode(message))}
 
 
 def payload(message: Message) -> Iterator[str]:
@@ -75,31 +73,29 @@ def payload(message: Message) -> Iterator[str]:
 
 def _row(one: Found, now: float) -> Sequence[str]:
     letter = one.letter
-    handler = _handler(letter) or f"({one.mailbox.group}, unknown)"
     return (
-        letter.id, age(now - letter.kept), handler, letter.failure or "-", str(letter.attempts), letter.type,
-        letter.correlation_id or "-",
+        letter.id, age(now - letter.kept), handler_of(one), letter.failure or "unknown", str(letter.attempts),
+        letter.type, " ".join(letter.title.split()) or "-",
     )  # fmt: skip
 
 
-def _handler(letter: Letter) -> str:
-    """What failed; bytes that are no CloudEvent failed before they reached a handler."""
-    return "" if letter.type == MALFORMED else letter.subscriber
-
-
-def _lines(mailbox: Mailbox, letter: Letter, message: Message, now: float) -> Iterator[tuple[str, Any]]:
+def _lines(found: Found, message: Message, now: float) -> Iterator[tuple[str, Any]]:
+    letter = found.letter
     status = f" ({message.failure_status})" if message.failure_status else ""
-    yield "letter", f"{letter.id} of {mailbox.group}, in {mailbox.place}"
-    yield "handler", _handler(letter) or "unknown"
+    yield "letter", f"{letter.id} of {found.mailbox.group}, in {found.mailbox.place}"
+    yield "handler", handler_of(found)
     yield "failure", f"{letter.failure or 'unknown'}{status}"
-    yield "reason", letter.title or None
+    yield from _reason(letter)
+    yield "where", message.failure_place
     yield "attempts", letter.attempts
-    yield "kept", f"{_moment(letter.kept):%Y-%m-%d %H:%M:%S} UTC, {age(now - letter.kept)} ago"
+    yield "kept", _when(_moment(letter.kept), now)
+    yield "failed first", _when(message.first_failed, now)
+    yield "replays", message.replays
     yield "message", f"{message.id}, {message.type}"
     yield "source", message.source
-    yield "made", message.time
-    yield "deadline", message.deadline
-    yield "expiration", message.expiration
+    yield "made", _when(message.time, now)
+    yield "deadline", _when(message.deadline, now)
+    yield "expiration", _when(message.expiration, now)
     yield "subject", message.subject
     yield "topic", message.topic
     yield "tenant", message.tenant_id
@@ -109,6 +105,14 @@ def _lines(mailbox: Mailbox, letter: Letter, message: Message, now: float) -> It
     yield "idempotency key", message.idempotency_key
     yield "trace", message.traceparent
     yield from message.extensions.items()
+
+
+def _reason(letter: Letter) -> Iterator[tuple[str, Any]]:
+    """The reason; what is wrong with a payload has a line for each field."""
+    title, _, fields = letter.title.partition(": ") if letter.failure == "invalid_input" else (letter.title, "", "")
+    yield "reason", title or None
+    if fields:
+        yield from (("", f"  {field}") for field in fields.split("; "))
 
 
 def _text(body: bytes) -> str:
@@ -128,41 +132,12 @@ def _hex(body: bytes) -> str:
     return "\n".join([*lines, "… (--json has all of them, in base64)"] if len(body) > _SHOWN_BYTES else lines)
 
 
-def _malformed(message: Message) -> str:
-    fatal = ""
-    if _is_poison(b64decode(message.data_base64 or "")):
-        fatal = (
-            " Its trace id is no string: a sidecar that does not subscribe raw dies of such an event, again after "
-            "each restart, so tell whoever else subscribes to the topic."
-        )
-    return (
-        f"These bytes came from topic {message.source.removeprefix('/')} and are no CloudEvent, so no handler can "
-        f"take them, and they cannot be replayed.{fatal} Have their sender corrected and send them again; then drop "
-        "this letter."
-    )
-
-
-def _unclaimed(letter: Letter, message: Message) -> str:
-    cause = (
-        f"because it expired ({message.expiration})" if message.expiration is not None else
-        "because the app answered that it does not know the path, or did not answer as often as the sidecar's "
-        "Resiliency says, or no rule of a subscription takes it"
-    )  # fmt: skip
-    return (
-        f"No handler has said anything about this message: the sidecar set it aside by itself, most likely {cause}. "
-        f"`pillion dlq replay {letter.id} --to HANDLER` gives it to a handler of your choice; `pillion describe` "
-        f"shows which there are. `pillion dlq drop {letter.id}` forgets it."
-    )
-
-
-def _is_poison(body: bytes) -> bool:
-    try:
-        found = json.loads(body)
-    except (ValueError, RecursionError):
-        return False
-    return isinstance(found, dict) and any(
-        name in found and not isinstance(found[name], str) for name in ("traceid", "traceparent")
-    )
+def _when(moment: datetime | None, now: float) -> str | None:
+    if moment is None:
+        return None
+    ago = now - moment.timestamp()
+    told = f"{age(ago)} ago" if ago >= 0 else f"in {age(-ago)}"
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC, {told}"
 
 
 def _moment(seconds: float) -> datetime:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from pillion.cli.runfile import LogDestination
+from pillion.cli.schema import LogDestination
 
 _COLOURS = ("cyan", "magenta", "green", "yellow", "blue", "bright_cyan", "bright_magenta", "bright_green")
 

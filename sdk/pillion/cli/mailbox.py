@@ -17,6 +17,7 @@ from pillion.service.names import group_of
 # A store does not tell which versions have used it, so these are looked at when none is named.
 _VERSIONS = range(1, 21)
 _SERVICE = re.compile(r"(?P<name>[^.]+)(\.v(?P<version>[1-9]\d*))?")
+_GROUP = re.compile(r"[^.]+\.v[1-9]\d*")
 
 
 class Owner(NamedTuple):
@@ -52,14 +53,15 @@ class Mailbox:
         group: the service's name and version.
         place: where they are, for people.
         letters: themselves.
-        handlers: addresses of its handlers; None when its code is not here.
-        store: that they are in.
+        served: the versions of the service that are surely there, each with the addresses of its handlers, or None
+            when its code is not here; empty when it is not known.
+        store: that the letters are in.
     """
 
     group: str
     place: str
     letters: Letters
-    handlers: Collection[str] | None
+    served: Mapping[str, Collection[str] | None]
     store: StateStore
 
     def obstacle(self, letter: Letter, to: str | None) -> str:
@@ -72,27 +74,46 @@ class Mailbox:
         handler = to or letter.subscriber
         if reason := obstacle(letter.type, handler):
             return reason
-        if self.handlers is None or handler in self.handlers or not handler.startswith(f"{self.group}."):
-            return ""
-        known = ", ".join(self.handlers) or "none"
-        return f"cannot go to {handler}, which {self.group} does not have; choose another with --to: {known}"
+        reason = self.refusal(handler)
+        return f"cannot be replayed: {reason}" if reason else ""
+
+    def refusal(self, handler: str) -> str:
+        """Why no letter of this mailbox can go to a handler; empty when one can, as far as is known here."""
+        group, owner = group_in(handler), Owner.parse(self.group).name
+        if group is None or Owner.parse(group).name != owner:
+            return f"{handler} is no handler of {self.group}; {self._choice()}"
+        if group not in (self.served or {self.group}):
+            return f"{handler}: {group} is not there, so nobody would take it; {self._choice()}"
+        handlers = self.served.get(group)
+        if handlers is not None and handler not in handlers:
+            return f"{handler}: {group} has no such handler; {self._choice()}"
+        return ""
+
+    def knows(self, handler: str) -> bool:
+        """Whether it is known here which handlers there are."""
+        return self.served.get(group_in(handler) or "") is not None
 
     async def replay(self, ids: Sequence[str], handler: str, to: str | None) -> None:
-        """Have these letters, all of one handler, handled again.
+        """Have these letters, all of one handler that can take them, handled again.
 
         Raises:
-            ConfigurationError: the handler belongs to another service.
             StoreError: the store cannot do it.
         """
-        group, _, _ = handler.rpartition(".")
-        found = _SERVICE.fullmatch(group)
-        if found is None or found["name"] != Owner.parse(self.group).name:
-            raise ConfigurationError(f"{handler} is no handler of {self.group}, whose letters these are")
-        await self.letters.replay(ids, Shelf(self.store, group, SystemClock()), to)
+        await self.letters.replay(ids, Shelf(self.store, group_in(handler) or self.group, SystemClock()), to)
+
+    def _choice(self) -> str:
+        known = ", ".join(handler for handlers in self.served.values() for handler in handlers or ())
+        return f"choose one with --to: {known}" if known else "choose one with --to (`pillion describe` shows them)"
+
+
+def group_in(handler: str) -> str | None:
+    """The service and version in a handler's address; None when it is none."""
+    group, _, _ = handler.rpartition(".")
+    return group if _GROUP.fullmatch(group) else None
 
 
 def mailboxes(
-    owner: Owner, store: StateStore, place: str, known: Mapping[str, Collection[str] | None]
+    owner: Owner, store: StateStore, place: str, served: Mapping[str, Collection[str] | None]
 ) -> list[Mailbox]:
     """The mailboxes of a service in a store.
 
@@ -100,7 +121,7 @@ def mailboxes(
         owner: the service.
         store: is open.
         place: what people call it.
-        known: versions of services that are surely there, each with its handlers, or None when they are not known.
+        served: versions of services that are surely there, each with its handlers, or None when they are not known.
 
     Raises:
         ConfigurationError: the store cannot have any.
@@ -110,8 +131,9 @@ def mailboxes(
             f"{place} keeps no ETags, so {owner.name} keeps no dead letters there: they stay in the broker, in topic "
             f"{owner.groups[0]}.deadletters; choose another type of store, such as state.redis or state.postgresql"
         )
-    groups = [group for group in known if owner in (Owner.parse(group), Owner(Owner.parse(group).name))]
+    of_owner = {group: known for group, known in served.items() if Owner.parse(group).name == owner.name}
+    groups = [group for group in of_owner if owner.version in (None, Owner.parse(group).version)]
     return [
-        Mailbox(group, place, Letters(store, group, SystemClock()), known.get(group), store)
+        Mailbox(group, place, Letters(store, group, SystemClock()), of_owner, store)
         for group in dict.fromkeys([*groups, *owner.groups])
     ]

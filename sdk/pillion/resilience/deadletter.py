@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import base64
+import os
+from hashlib import sha256
+from pathlib import Path
+from traceback import walk_tb
 from uuid import uuid4
 
 from msgspec.structs import replace
@@ -11,6 +15,11 @@ from pillion.errors import Failure
 from pillion.message import Message
 
 MALFORMED = "pillion.malformed"
+# Where code is that is not the service's own: ours, and the standard library's.
+_OURS = f"{Path(__file__).parents[1]}{os.sep}"
+_PYTHON = (f"{Path(os.__file__).parent}{os.sep}", "<")
+# What is installed may be a library, or the service itself.
+_INSTALLED = frozenset({"site-packages", "dist-packages"})
 
 
 def dead_letter(message: Message, address: str, reason: str, cause: BaseException | None) -> Message:
@@ -30,7 +39,13 @@ def dead_letter(message: Message, address: str, reason: str, cause: BaseExceptio
         failure_code=failure.code if failure else type(cause).__name__ if cause else "rejected",
         failure_status=failure.status if failure else 500,
         failure_title=reason,
+        failure_place=None if cause is None else _place(cause),
     )
+
+
+def letter_id(letter: Message) -> str:
+    """The name under which a dead letter is kept: short enough to type, one for each message and handler."""
+    return sha256(f"{letter.subscriber or ''}|{letter.source}|{letter.id}".encode()).hexdigest()[:16]
 
 
 def sealed(letter: Message) -> Message:
@@ -62,3 +77,28 @@ def malformed(body: bytes, topic: str, reason: str, address: str) -> Message:
         failure_title=reason,
         data_base64=base64.b64encode(body).decode("ascii"),
     )
+
+
+def _place(error: BaseException) -> str | None:
+    """File and line in the service's own code, the innermost frame there: no values, as those can be secret."""
+    frames = [(frame.f_code.co_filename, line) for frame, line in walk_tb(error.__traceback__)]
+    theirs = [frame for frame in frames if not _of_python(frame[0])]
+    own = [frame for frame in theirs if not _installed(frame[0])]
+    # All of it is installed: the outermost frame is the handler's.
+    place = own[-1] if own else theirs[0] if theirs else None
+    return None if place is None else f"{_short(place[0])}:{place[1]}"
+
+
+def _of_python(file: str) -> bool:
+    return file.startswith(_OURS) or (file.startswith(_PYTHON) and not _installed(file))
+
+
+def _installed(file: str) -> bool:
+    return not _INSTALLED.isdisjoint(Path(file).parts)
+
+
+def _short(file: str) -> str:
+    try:
+        return os.path.relpath(file)
+    except (OSError, ValueError):  # the working directory is gone, or on another drive
+        return file

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from hashlib import sha256
+from datetime import UTC, datetime
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -14,7 +14,7 @@ from pillion.errors import StoreError
 from pillion.message import Message
 from pillion.ports.clock import Clock
 from pillion.ports.store import StateStore
-from pillion.resilience.deadletter import MALFORMED
+from pillion.resilience.deadletter import MALFORMED, letter_id
 from pillion.resilience.ledger import Ledger
 from pillion.resilience.shelf import Shelf
 
@@ -75,6 +75,7 @@ class Letters:
         *,
         subscriber: str | None = None,
         failure: str | None = None,
+        correlation: str | None = None,
         older_than: float | None = None,
         newer_than: float | None = None,
     ) -> Sequence[Letter]:
@@ -83,6 +84,7 @@ class Letters:
         Args:
             subscriber: address of the handler that failed.
             failure: code of the failure.
+            correlation: correlation id.
             older_than: kept before then, in seconds since 1970-01-01 UTC.
             newer_than: kept after then.
 
@@ -94,6 +96,7 @@ class Letters:
             for letter in (await self._ledger.entries()).values()
             if (subscriber is None or letter.subscriber == subscriber)
             and (failure is None or letter.failure == failure)
+            and (correlation is None or letter.correlation_id == correlation)
             and (older_than is None or letter.kept < older_than)
             and (newer_than is None or letter.kept > newer_than)
         ]
@@ -120,7 +123,8 @@ class Letters:
         """Have the original messages handled again, now, each by the one handler that failed; all of them or none.
 
         What belongs to the first try is taken off: the failure, the number of attempts, and ``deadline`` and
-        ``expiration``, which are over, so that the message would be refused or dropped at once.
+        ``expiration``, which are over, so that the message would be refused or dropped at once. What it gets is when
+        it failed first, and how often it was replayed.
 
         Args:
             ids: of the letters.
@@ -131,11 +135,15 @@ class Letters:
             StoreError: the store cannot do it, a letter is not there, or it cannot be replayed.
         """
         wanted = list(ids)
-        bodies = await self._ledger.bodies(wanted)
+        bodies, entries = await self._ledger.bodies(wanted), await self._ledger.entries()
         dead = [self._replayable(id_, decode(bodies[id_]) if id_ in bodies else None, to) for id_ in wanted]
+        revived = [
+            (address, _revived(message, entries[id_].kept if id_ in entries else self._now()))
+            for id_, (address, message) in zip(wanted, dead, strict=True)
+        ]
         now = self._now()
         # On the shelf first: a crash between the two handles a message twice, the other way round it would be lost.
-        await asyncio.gather(*(shelf.park(_revived(message), address, now, 1, "") for address, message in dead))
+        await asyncio.gather(*(shelf.park(message, address, now, 1, "") for address, message in revived))
         await self._ledger.remove(wanted)
 
     def _replayable(self, id_: str, message: Message | None, to: str | None) -> tuple[str, Message]:
@@ -159,22 +167,17 @@ def obstacle(type_: str, handler: str | None) -> str:
             "drop it"
         )
     if not handler:
-        return (
-            "does not say which handler failed: the sidecar set it aside itself; name the handler that is to take it "
-            "with --to, or drop it"
-        )
+        return "does not say which handler failed; name the one that is to take it with --to HANDLER, or drop it"
     return ""
 
 
 def _letter(message: Message, now: float) -> Letter:
-    subscriber = message.subscriber or ""
-    name = f"{subscriber}|{message.source}|{message.id}"
     return Letter(
-        id=sha256(name.encode()).hexdigest()[:16],
+        id=letter_id(message),
         message_id=message.id,
         type=message.type,
         kept=now,
-        subscriber=subscriber,
+        subscriber=message.subscriber or "",
         failure=message.failure_code or "",
         title=message.failure_title or "",
         attempts=message.attempt or 1,
@@ -183,9 +186,10 @@ def _letter(message: Message, now: float) -> Letter:
     )
 
 
-def _revived(message: Message) -> Message:
+def _revived(message: Message, kept: float) -> Message:
     """The message as it was before it failed; its attempts are counted from the start, and it has all the time."""
     return replace(
-        message, subscriber=None, failure_code=None, failure_status=None, failure_title=None,
+        message, subscriber=None, failure_code=None, failure_status=None, failure_title=None, failure_place=None,
         attempt=None, deadline=None, expiration=None,
+        first_failed=message.first_failed or datetime.fromtimestamp(kept, UTC), replays=(message.replays or 0) + 1,
     )  # fmt: skip
