@@ -109,11 +109,11 @@ def _invoke(plan: Plan) -> Invoke:
 
 
 def _in_thread(plan: Plan, function: Callable[..., Any], arguments: Callable[[Context[Any, Any]], Any]) -> Invoke:
-    executor = plan.facilities.executor
+    threads = plan.facilities.threads.of(plan.handler.address, plan.handler.concurrency)
 
     async def invoke(context: Context[Any, Any]) -> Any:
         run = partial(copy_context().run, function, *arguments(context))
-        return await asyncio.get_running_loop().run_in_executor(executor, run)
+        return await asyncio.get_running_loop().run_in_executor(threads, run)
 
     return invoke
 

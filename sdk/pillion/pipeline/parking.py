@@ -1,30 +1,17 @@
-"""Messages that wait longer than the app may hold them: parked on the service's shelf, and taken from it again."""
+"""Messages that wait longer than the app may hold them are parked on the service's shelf; the keeper takes them off."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, TypeAlias
+from collections.abc import Callable
 
 from msgspec.structs import replace
 
-from pillion.errors import BridgeError, SidecarError, StoreError
+from pillion.errors import SidecarError, StoreError
 from pillion.message import Message
 from pillion.outcome import Ack, DeadLetter, Outcome, Retry
-from pillion.pipeline.facilities import Facilities
 from pillion.pipeline.steps import Plan
-from pillion.ports.bridge import Outgoing
 from pillion.resilience.shelf import Shelf, Taken
-from pillion.resilience.workers import Workers
 from pillion.service.subscription import Subscription
-
-Resume: TypeAlias = Callable[[Taken], Awaitable[None]]
-
-# How often the shelf is looked at for what other instances and the command line put there. Seconds.
-_LOOK = 2.0
-_SOON = 0.01
-# A message that could not leave is tried again after this time. Seconds.
-_NOT_LEFT = 5.0
 
 
 class Parking:
@@ -39,6 +26,8 @@ class Parking:
         self._address = plan.handler.address
         self._log = plan.facilities.log
         self._now = plan.facilities.clock.now
+        self._longest_wait = plan.facilities.longest_wait
+        self._bridge = plan.facilities.bridge
         self._provisions = plan.provisions
         self._key = key
         self._broadcast = isinstance(plan.handler, Subscription) and plan.handler.broadcast
@@ -48,10 +37,28 @@ class Parking:
         # The shelf is shared by all instances, and a broadcast is for this one.
         return None if self._broadcast else self._provisions.shelf
 
-    def behind(self, message: Message) -> bool:
-        """Whether an earlier message of the same key is parked, so that this one has to wait for it."""
+    @property
+    def possible(self) -> bool:
+        """Whether messages can be parked at all."""
+        return self._shelf is not None
+
+    @property
+    def patience(self) -> float:
+        """Seconds for which a message may wait in the app; what cannot be parked has no other place."""
+        return min(self._longest_wait, self._bridge.longest_hold) if self.possible else self._longest_wait
+
+    async def behind(self, message: Message) -> Outcome | None:
+        """Park it when an earlier message of its key is parked, so that it has to wait for that; None when not."""
         shelf, key = self._shelf, self._key_of(message)
-        return shelf is not None and key is not None and shelf.waiting(self._address, key)
+        if shelf is None or key is None:
+            return None
+        try:
+            if not await shelf.waits(self._address, key):
+                return None
+        except (SidecarError, StoreError) as error:
+            self._log.error("the shelf could not be read", handler=self._address, reason=str(error))
+            return Retry(str(error))
+        return await self.hold(message, 0.0, "an earlier message of its key waits")
 
     async def later(self, message: Message, outcome: Retry, wait: float) -> Outcome:
         """Park it for its next attempt; without a shelf that is a dead letter."""
@@ -99,118 +106,3 @@ class Parking:
             "message parked", handler=self._address, message_id=message.id, attempt=message.attempt or 1,
             wait_seconds=round(max(0.0, due - self._now()), 3), reason=reason,
         )  # fmt: skip
-
-
-class Keeper:
-    """Takes from one service's shelf what is due: to its handler, or out to its topic.
-
-    Args:
-        shelf: of the service.
-        handlers: by address.
-        facilities: of the host.
-    """
-
-    def __init__(self, shelf: Shelf, handlers: Mapping[str, Resume], facilities: Facilities) -> None:
-        self._shelf = shelf
-        self._handlers = handlers
-        self._clock = facilities.clock
-        self._log = facilities.log
-        self._publish = facilities.bridge.publish
-        self._workers = Workers(self._take, limit=100)
-        self._task: asyncio.Task[None] | None = None
-        self._busy = 0
-        self._looked = False
-        self._draining = False
-
-    @property
-    def busy(self) -> bool:
-        """Whether a message is in hand, or due."""
-        due = self._shelf.next_due()
-        return not self._looked or self._busy > 0 or (due is not None and due <= self._clock.now())
-
-    @property
-    def waiting(self) -> bool:
-        """Whether a message is on the shelf, as far as this process knows, or in hand."""
-        return not self._looked or self._busy > 0 or self._shelf.next_due() is not None
-
-    def start(self) -> None:
-        """Look at the shelf from now on."""
-        self._task = asyncio.get_running_loop().create_task(self._watch())
-
-    async def drain(self, limit: float) -> int:
-        """Take no more and finish what is in hand, within ``limit`` seconds; how many were cut off."""
-        until = self._clock.now() + limit
-        if self._task is not None:
-            # Not cancelled while it takes messages: they would stay where they are until their lease is over.
-            self._draining = True
-            self._shelf.changed.set()
-            await asyncio.wait([self._task], timeout=limit)
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-            self._task = None
-        while self._busy and self._clock.now() < until:
-            await self._clock.sleep(_SOON)
-        return self._busy
-
-    async def close(self) -> None:
-        """Cancel what is in hand; its lease ends by itself."""
-        await self.drain(0.0)
-        await self._workers.close()
-
-    async def _watch(self) -> None:
-        while not self._draining:
-            self._shelf.changed.clear()
-            try:
-                taken = await self._shelf.due()
-            except (SidecarError, StoreError) as error:
-                self._log.error("the shelf could not be read", reason=str(error))
-                taken = []
-            self._looked = True
-            for one in taken:
-                self._busy += 1
-                self._workers.put(one)
-            if not self._draining:
-                await self._pause()
-
-    async def _pause(self) -> None:
-        """Wait until something is due or new on the shelf, or it is time to look for what others put there."""
-        due = self._shelf.next_due()
-        waits: list[asyncio.Future[Any]] = [asyncio.ensure_future(self._shelf.changed.wait())]
-        if due is not None:
-            waits.append(asyncio.ensure_future(self._clock.sleep(max(_SOON, due - self._clock.now()))))
-        try:
-            await asyncio.wait(waits, timeout=_LOOK, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for wait in waits:
-                wait.cancel()
-
-    async def _take(self, taken: Taken) -> None:
-        try:
-            await (self._leave(taken) if taken.parked.topic else self._resume(taken))
-        except (SidecarError, StoreError) as error:
-            self._log.error("the shelf could not be written; the message is taken again", reason=str(error))
-        except Exception as error:  # noqa: BLE001 - whatever it is, the others go on
-            self._log.error("a parked message could not be resumed", message_id=taken.message.id, exc_info=error)
-        finally:
-            self._shelf.let_go(taken.id)
-            self._busy -= 1
-
-    async def _resume(self, taken: Taken) -> None:
-        resume = self._handlers.get(taken.parked.address)
-        if resume is not None:
-            await resume(taken)
-            return
-        # Another version of the service may have it; this one must not lose it.
-        self._log.error(
-            "nobody here handles a parked message", handler=taken.parked.address, message_id=taken.message.id
-        )
-        await self._shelf.again(taken.id, self._clock.now() + 60.0, taken.parked.attempt, taken.parked.reason)
-
-    async def _leave(self, taken: Taken) -> None:
-        try:
-            await self._publish([Outgoing(taken.parked.topic, taken.message, taken.parked.component)])
-        except BridgeError as error:
-            due = self._clock.now() + _NOT_LEFT
-            await self._shelf.again(taken.id, due, taken.parked.attempt + 1, str(error))
-        else:
-            await self._shelf.done(taken.id)

@@ -5,17 +5,21 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from pillion.context import Context, Sending
-from pillion.errors import BridgeError, Failure, Unavailable, UndeclaredError
+from pillion.context import Context
+from pillion.errors import BridgeError, Failure, SidecarError, StoreError, Unavailable, UndeclaredError
 from pillion.outcome import DeadLetter, Outcome, Reply, Retry, Verdict
+from pillion.pipeline.announcement import announcement
 from pillion.pipeline.call import InvalidOutput
-from pillion.pipeline.failures import report, wire_failure
-from pillion.pipeline.leaving import Again
+from pillion.pipeline.dispatch import Again
+from pillion.pipeline.failures import wire_failure
 from pillion.pipeline.steps import Plan, Step
-from pillion.service.subscription import CommandHandler
 
 # Trying these again cannot help: the code or the declaration has to change.
 _HOPELESS = (InvalidOutput, UndeclaredError)
+
+
+class Failed(Retry):
+    """Another attempt because of what was raised, its cause, which chooses the policy; no decision of the handler's."""
 
 
 def policy(plan: Plan, step: Step) -> Step:
@@ -27,6 +31,7 @@ def policy(plan: Plan, step: Step) -> Step:
 
 def _answering(plan: Plan, step: Step) -> Step:
     address, log, outbound = plan.handler.address, plan.facilities.log, plan.outbound
+    announce = announcement(plan)
 
     async def answer(context: Context[Any, Any]) -> Outcome:
         try:
@@ -43,7 +48,11 @@ def _answering(plan: Plan, step: Step) -> Step:
         except Exception as error:
             found = wire_failure(error, context.message)
             log.error("handler failed", handler=address, exc_info=error, **_ids(context))
-        await _announce(plan, context, found)
+        if announce is not None:
+            try:
+                await announce(context.message, found)
+            except (BridgeError, SidecarError, StoreError) as error:
+                log.error("failure could not be announced", handler=address, reason=str(error))
         return Reply(outbound.failure(context.message, found))
 
     return answer
@@ -59,21 +68,20 @@ def _deciding(plan: Plan, step: Step) -> Step:
             return verdict  # type: ignore[return-value]  # Verdict's subclasses are Retry, Drop and DeadLetter
         except Failure as failure:
             if failure.retryable or retries.named(failure):
-                return _because(Retry(str(failure)), failure)
-            await _announce(plan, context, failure)
+                return _because(Failed(str(failure)), failure)
             return _because(DeadLetter(str(failure)), failure)
         except _HOPELESS as error:
             log.error("handler failed", handler=address, exc_info=error, **_ids(context))
             return _because(DeadLetter(str(error)), error)
         except BridgeError as error:
-            return _because(Retry(str(error)), error)
+            return _because(Failed(str(error)), error)
         except asyncio.CancelledError as error:
             fault = _own_fault(error)
             log.error("handler failed", handler=address, exc_info=error, **_ids(context))
-            return _because(Retry(str(fault)), fault)
+            return _because(Failed(str(fault)), fault)
         except Exception as error:
             log.error("handler failed", handler=address, exc_info=error, **_ids(context))
-            return _because(Retry(f"{type(error).__name__}: {error}"), error)
+            return _because(Failed(f"{type(error).__name__}: {error}"), error)
 
     return decide
 
@@ -90,21 +98,7 @@ def _own_fault(error: asyncio.CancelledError) -> Exception:
     return RuntimeError("the handler awaited something that was cancelled")
 
 
-async def _announce(plan: Plan, context: Context[Any, Any], failure: Failure) -> None:
-    """Publish the ``failed`` event of an announced command."""
-    handler = plan.handler
-    if not isinstance(handler, CommandHandler) or not handler.command.announced:
-        return
-    event = plan.outbound.emit(
-        handler.command.failed, report(failure), context.message, Sending(context.message.subject)
-    )
-    try:
-        await plan.facilities.bridge.publish([event])
-    except BridgeError as error:
-        plan.facilities.log.error("failure could not be announced", handler=handler.address, reason=str(error))
-
-
-def _because(verdict: Retry | DeadLetter, cause: BaseException) -> Outcome:
+def _because(verdict: Failed | DeadLetter, cause: BaseException) -> Outcome:
     verdict.__cause__ = cause
     return verdict
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
+from msgspec.structs import replace
+
 from pillion.context import Fallback, Sending
-from pillion.errors import UndeclaredError
+from pillion.errors import ConfigurationError, UndeclaredError
 from pillion.message import Message
 from pillion.pipeline.outbound import Outbound
 from pillion.ports.bridge import Outgoing
@@ -60,11 +62,25 @@ async def _or_else(answer: Coroutine[Any, Any, O], fallback: Fallback[O]) -> O:
         return cast("O", await instead if inspect.isawaitable(instead) else instead)
 
 
+def _cut(options: Sending, command: Command[Any, Any], left: float) -> Sending:
+    """Wait as long as was asked for, or the time that is left."""
+    timeout = command.timeout if options.timeout is None else options.timeout
+    return options if timeout <= left else replace(options, timeout=left)
+
+
 class HandlerScope:
     """The ``Scope`` of one handler."""
 
-    def __init__(self, handler: Handler, provisions: Provisions, outbound: Outbound, circuits: Circuits | None) -> None:
+    def __init__(
+        self,
+        handler: Handler,
+        provisions: Provisions,
+        outbound: Outbound,
+        circuits: Circuits | None,
+        now: Callable[[], float],
+    ) -> None:
         self._circuits = circuits
+        self._now = now
         self._address = handler.address
         self._calls = frozenset(command.address for command in handler.calls)
         self._emits = frozenset(event.address for event in handler.emits)
@@ -85,10 +101,18 @@ class HandlerScope:
         return self._provisions.resources
 
     def call(
-        self, command: Command[I, O], payload: I, cause: Message, options: Sending, fallback: Fallback[O] | None
+        self,
+        command: Command[I, O],
+        payload: I,
+        cause: Message,
+        options: Sending,
+        fallback: Fallback[O] | None,
+        until: float | None,
     ) -> Awaitable[O]:
         """Call a declared command."""
         self._declared(command.address, self._calls, "calls")
+        if until is not None:
+            options = _cut(options, command, until - self._now())
         answer = self._outbound.call(command, payload, cause, options)
         if self._circuits is not None:
             answer = self._circuits.protect(command.address, answer)
@@ -97,16 +121,25 @@ class HandlerScope:
     def send(self, command: Command[I, Any], payload: I, cause: Message, options: Sending) -> Outgoing:
         """The message that sends a declared command."""
         self._declared(command.address, self._calls, "calls")
+        self._can_keep(options)
         return self._outbound.send(command, payload, cause, options)
 
     def emit(self, event: Event[P], payload: P, cause: Message, options: Sending) -> Outgoing:
         """The message of a declared event."""
         self._declared(event.address, self._emits, "emits")
+        self._can_keep(options)
         return self._outbound.emit(event, payload, cause, options)
 
     def log(self, message: Message) -> FilteringBoundLogger:
         """A logger that knows service, handler and correlation."""
         return self._provisions.log(message, self._address)
+
+    def _can_keep(self, options: Sending) -> None:
+        if options.delay is not None and self._provisions.shelf is None:
+            raise ConfigurationError(
+                f"{self._address}: delay= keeps a message in the service's state store, and it has none that keeps "
+                "ETags; add such a component to the profile, or leave out delay="
+            )
 
     def _declared(self, address: str, declared: frozenset[str], parameter: str) -> None:
         if address not in declared:

@@ -10,20 +10,28 @@ from pydantic import ValidationError
 
 from pillion.context import Context
 from pillion.errors import InvalidInput
-from pillion.outcome import Outcome
+from pillion.outcome import DeadLetter, Outcome
 from pillion.pipeline.steps import Plan, Step
 
 
 def validate(plan: Plan, step: Step) -> Step:
-    """Fill ``context.payload``; raises ``InvalidInput`` when the data do not fit."""
+    """Fill ``context.payload``; when the data do not fit, a caller gets ``InvalidInput``.
+
+    Without a caller that is poison, and set aside at once: whatever policy the handler has, no attempt makes it valid.
+    """
     if not plan.handler.signature.takes_payload:
         return step
-    decode = plan.handler.input.decode
+    decode, replies = plan.handler.input.decode, plan.replies
     if plan.handler.transform_in is not None:
         step = _transformed(plan, step)
 
     def validated(context: Context[Any, Any]) -> Coroutine[Any, Any, Outcome]:
-        context.payload = decode(context.message)
+        try:
+            context.payload = decode(context.message)
+        except InvalidInput as error:
+            if replies:
+                raise
+            raise DeadLetter(str(error)) from error
         return step(context)
 
     return validated
@@ -33,14 +41,17 @@ def _transformed(plan: Plan, step: Step) -> Step:
     transform, target = plan.handler.transform_in, plan.handler.handler_input
     if transform is None or target is None:
         return step
-    check = target.check
+    check, replies = target.check, plan.replies
 
     async def transformed(context: Context[Any, Any]) -> Outcome:
         made = transform(context.payload)
         try:
             context.payload = check(await made if inspect.isawaitable(made) else made)
         except ValidationError as error:
-            raise InvalidInput.of(error) from None
+            invalid = InvalidInput.of(error)
+            if replies:
+                raise invalid from None
+            raise DeadLetter(str(invalid)) from invalid
         return await step(context)
 
     return transformed
