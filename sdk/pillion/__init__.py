@@ -33,7 +33,8 @@ from pillion.service.event import Event, foreign_event
 from pillion.service.expose import Expose
 from pillion.service.filter import exact, matching, prefix, suffix
 from pillion.service.guard import Guard, guard
-from pillion.service.service import Service, Setup
+from pillion.service.service import Service
+from pillion.service.setup import Setup
 
 if TYPE_CHECKING:
     from pillion.gateway.face import Gateway

@@ -7,8 +7,11 @@ import asyncio
 import pytest
 
 from pillion import Context, Contract, Service
-from pillion.errors import InternalError
+from pillion.bridges.memory.bridge import MemoryBridge
+from pillion.errors import ConfigurationError, InternalError
 from pillion.pipeline.leaving import uninterrupted
+from pillion.runtime.host import Host
+from pillion.runtime.stores import Stores
 from pillion.testing.clock import FakeClock
 from pillion.testing.harness import hosted
 
@@ -71,6 +74,24 @@ async def test_times_that_are_none_are_refused(options: dict[str, float]) -> Non
 
     async with hosted(service) as host:
         await host.call(tell, 1)
+
+
+@pytest.mark.parametrize("sent", [True, False], ids=["send", "emit"])
+async def test_without_a_store_a_delay_is_refused_where_it_is_asked_for(sent: bool) -> None:
+    contract, refused = Contract("source"), list[str]()
+    told, work, service = contract.event("told", int), contract.command("work", int, int), Service(contract)
+
+    @service.handles(work, emits=[told], calls=[work])
+    async def tell(ctx: Context, number: int) -> int:
+        try:
+            ctx.send(work, number, delay=1) if sent else ctx.emit(told, number, delay=1)
+        except ConfigurationError as error:
+            refused.append(str(error))
+        return number
+
+    async with Host(service, bridge=MemoryBridge(), stores=Stores(lambda _: None)) as host:
+        assert await host.call(work, 1) == 1
+    assert "source.v1.work: delay= keeps a message in the service's state store" in refused[0]
 
 
 async def test_a_delayed_message_leaves_when_its_time_has_come() -> None:

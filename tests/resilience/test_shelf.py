@@ -203,6 +203,78 @@ async def test_who_waits_is_known(store: StateStore, shelf: Shelf, clock: FakeCl
     assert not shelf.waiting(REFUND, "k")
 
 
+class CountingStore(MemoryStateStore):
+    """Counts the looks at a shelf."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        super().__init__(clock)
+        self.looks = 0
+
+    async def get(self, keys: Sequence[str]) -> dict[str, StateItem]:
+        self.looks += len(keys) > 1
+        await asyncio.sleep(0)
+        return await super().get(keys)
+
+
+async def test_what_another_parked_is_found_by_the_first_message_of_its_key(
+    store: StateStore, shelf: Shelf, clock: FakeClock
+) -> None:
+    other = Shelf(store, "orders.v1", clock)
+    assert not await other.waits(REFUND, "another")
+    await shelf.park(message(), REFUND, clock.now() + 60, 2, "", key="k")
+    assert await other.waits(REFUND, "k")
+
+
+async def test_a_key_that_was_away_for_a_moment_is_looked_for_again(
+    store: StateStore, shelf: Shelf, clock: FakeClock
+) -> None:
+    other = Shelf(store, "orders.v1", clock)
+    assert not await other.waits(REFUND, "k")
+    await shelf.park(message(), REFUND, clock.now() + 60, 2, "", key="k")
+    await clock.advance(2)
+    assert await other.waits(REFUND, "k")
+
+
+async def test_new_keys_that_come_together_share_a_look(clock: FakeClock) -> None:
+    store = CountingStore(clock)
+    shelf = Shelf(store, "orders.v1", clock)
+    await asyncio.gather(*(shelf.waits(REFUND, str(key)) for key in range(100)))
+    assert store.looks == 1
+
+
+async def test_a_key_that_comes_all_the_time_costs_one_look(clock: FakeClock) -> None:
+    store = CountingStore(clock)
+    shelf = Shelf(store, "orders.v1", clock)
+    for _ in range(10):
+        await shelf.waits(REFUND, "k")
+        await clock.advance(0.9)
+    assert store.looks == 1
+
+
+async def test_who_is_alone_looks_once_and_again_when_another_has_been_there(clock: FakeClock) -> None:
+    store, others = CountingStore(clock), list[str]()
+    shelf = Shelf(store, "orders.v1", clock, alone=lambda: not others)
+    for key in "abc":
+        await shelf.waits(REFUND, key)
+    assert store.looks == 1
+    others.append("another")
+    await shelf.waits(REFUND, "d")
+    await Shelf(store, "orders.v1", clock).park(message(), REFUND, clock.now() + 60, 2, "", key="a")
+    others.clear()
+    assert await shelf.waits(REFUND, "a")
+
+
+async def test_what_is_parked_by_a_slow_clock_comes_after_what_was_there(
+    store: StateStore, shelf: Shelf, clock: FakeClock
+) -> None:
+    await shelf.park(message("1"), REFUND, clock.now() + 10, 2, "", key="k")
+    slow = Shelf(store, "orders.v1", FakeClock(clock.now() - 60))
+    assert await slow.waits(REFUND, "k")
+    await slow.park(message("2"), REFUND, 0.0, 1, "", key="k")
+    await clock.advance(10)
+    assert ids(await shelf.due()) == ["1"]
+
+
 async def test_next_due_is_the_next_of_those_known(shelf: Shelf, clock: FakeClock) -> None:
     assert shelf.next_due() is None
     await shelf.park(message("1"), REFUND, clock.now() + 30, 2, "")
@@ -235,3 +307,37 @@ async def test_what_is_parked_during_a_look_is_known_after_it(clock: FakeClock) 
     gate.set_result(None)
     assert await look == []
     assert shelf.waiting(REFUND, "k")
+
+
+async def test_what_is_in_hand_is_nobody_elses_for_as_long_as_that_is_said(store: StateStore, clock: FakeClock) -> None:
+    mine = Shelf(store, "orders.v1", clock, lease=60, owner="a/1")
+    other = Shelf(store, "orders.v1", clock, lease=60, owner="b/1")
+    await mine.keep(message(), REFUND)
+    for _ in range(4):
+        await clock.advance(40)
+        await mine.renew()
+        assert (await mine.due(), await other.due()) == ([], [])
+    await clock.advance(60)
+    assert ids(await other.due()) == ["1"]
+
+
+async def test_a_lease_that_another_has_is_not_renewed(store: StateStore, clock: FakeClock) -> None:
+    mine = Shelf(store, "orders.v1", clock, lease=60, owner="a/1")
+    other = Shelf(store, "orders.v1", clock, lease=60, owner="b/1")
+    await mine.keep(message(), REFUND)
+    await clock.advance(60)
+    await other.due()
+    await mine.renew()
+    await clock.advance(60)
+    assert ids(await other.due()) == []  # it is in hand there
+    third = Shelf(store, "orders.v1", clock, owner="c/1")
+    assert ids(await third.due()) == ["1"]
+
+
+async def test_of_each_handler_as_many_are_taken_as_there_is_room_for(shelf: Shelf, clock: FakeClock) -> None:
+    rooms = {"orders.v1.slow": 1, "orders.v1.full": 0, REFUND: 100}
+    for id_, address in enumerate([*["orders.v1.full"] * 3, *["orders.v1.slow"] * 3, REFUND, REFUND]):
+        await shelf.park(message(str(id_)), address, clock.now(), 1, "")
+    assert ids(await shelf.due(rooms.__getitem__)) == ["3", "6", "7"]
+    assert shelf.next_due({**rooms, "orders.v1.slow": 0}.__getitem__) is None
+    assert shelf.next_due(rooms.__getitem__) == clock.now()

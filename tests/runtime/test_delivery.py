@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from pillion.message import Message
 from pillion.outcome import Ack, Outcome
 from pillion.ports.bridge import Kind, Route
 from pillion.runtime.beside import host_beside_sidecar
-from pillion.runtime.delivery import DeliveryCheck, Mode, crowded
+from pillion.runtime.delivery import DeliveryCheck, Mode, crowded, discarded
 from pillion.runtime.settings import HostSettings
 from pillion.service.service import Service
 from pillion.sidecar.health import Component, LoadedResiliency, SidecarMetadata
@@ -49,10 +49,12 @@ def route(topic: str) -> Route:
     return Route(kind=Kind.EVENT, address="a.v1.b", group="a.v1", topic=topic, handle=handle)
 
 
-def accept(folder: Path | None, found: SidecarMetadata, mode: Mode = "refuse") -> list[str]:
+def accept(
+    folder: Path | None, found: SidecarMetadata, mode: Mode | None = None, asked: Sequence[tuple[str, Route]] = ()
+) -> list[str]:
     """The warnings of a check."""
     log = Warnings()
-    DeliveryCheck([folder] if folder else [], mode, log).accept(found)
+    DeliveryCheck([folder] if folder else [], mode, log).accept(found, asked)
     return log.texts
 
 
@@ -90,9 +92,43 @@ def test_it_is_nothing_when_switched_off(folder: Path) -> None:
     assert accept(folder, loaded(), "off") == []
 
 
-def test_without_a_profile_one_warning_says_how_to_get_the_check() -> None:
+def test_without_a_profile_one_warning_names_the_components_and_what_to_set() -> None:
     (warning,) = accept(None, loaded())
-    assert "PILLION_PROFILE" in warning
+    assert "pubsub (pubsub.redis), replies (pubsub.redis)" in warning
+    assert "PILLION_PROFILE=$HOME/.dapr/components" in warning
+
+
+def test_without_a_profile_a_host_that_is_to_refuse_does() -> None:
+    with pytest.raises(
+        ConfigurationError, match=r"pubsub \(pubsub.redis\).*PILLION_PROFILE.*PILLION_DELIVERY_CHECK=warn"
+    ):
+        accept(None, loaded(), "refuse")
+
+
+def test_a_setting_from_a_secret_or_a_variable_is_named_as_not_judged(folder: Path) -> None:
+    file = folder / "pubsub.yaml"
+    file.write_text(file.read_text().replace('value: "1000"', "secretKeyRef: {name: interval, key: interval}"))
+    (warning,) = accept(folder, loaded())
+    assert "pubsub.yaml: pubsub: not judged: redeliverInterval" in warning
+
+
+KEPT_BY_BROKER, DISCARDED = loaded(), loaded("pubsub.rabbitmq")
+ORDERED = ("pubsub", Route(Kind.EVENT, "a.v1.b", "a.v1", "told", handle, dead_letter_topic="a.v1.deadletters"))
+KEPT = ("pubsub", Route(Kind.EVENT, "a.v1.deadletters", "a.v1", "a.v1.deadletters", handle))
+
+
+def test_dead_letters_that_nobody_keeps_are_a_warning_and_refused_when_asked_for() -> None:
+    lost = list(discarded([ORDERED], DISCARDED))
+    assert "dead letters of a.v1 are lost" in lost[0]
+    assert "subscribe to a.v1.deadletters" in lost[0]
+    assert lost[0] in accept(None, DISCARDED, asked=[ORDERED])
+    with pytest.raises(ConfigurationError, match="are lost: it has no state component"):
+        accept(None, DISCARDED, "refuse", [ORDERED])
+
+
+def test_dead_letters_that_the_service_or_the_broker_keeps_are_not_lost() -> None:
+    assert list(discarded([ORDERED, KEPT], DISCARDED)) == []
+    assert list(discarded([ORDERED], KEPT_BY_BROKER)) == []
 
 
 def test_a_profile_that_is_not_there_is_refused(tmp_path: Path) -> None:
@@ -154,7 +190,9 @@ async def beside(tmp_path: Path, redis_server: Server) -> AsyncIterator[Beside]:
     )
     async with Daprd(options):
         environ = {"APP_ID": "orders", "APP_PORT": str(port), "DAPR_HTTP_PORT": str(options.http_port)}
-        yield lambda **given: host_beside_sidecar([Service("orders")], HostSettings(profile=folder, **given), environ)
+        yield lambda **given: host_beside_sidecar(
+            [Service("orders")], HostSettings(**{"profile": folder, **given}), environ
+        )
 
 
 @pytest.mark.daprd
@@ -162,6 +200,25 @@ async def beside(tmp_path: Path, redis_server: Server) -> AsyncIterator[Beside]:
 async def test_beside_a_real_sidecar_a_host_refuses_to_lose(beside: Beside) -> None:
     with pytest.raises(ConfigurationError, match="redeliverInterval is 1s"):
         await beside().start()
+
+
+@pytest.mark.daprd
+@pytest.mark.redis
+async def test_beside_a_real_sidecar_of_unknown_settings_a_host_starts_with_a_warning(
+    beside: Beside, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with beside(profile=None):
+        output = capsys.readouterr()
+    assert "PILLION_PROFILE" in output.out + output.err
+
+
+@pytest.mark.daprd
+@pytest.mark.redis
+async def test_beside_a_real_sidecar_of_unknown_settings_a_host_does_not_start_when_told_to_refuse(
+    beside: Beside,
+) -> None:
+    with pytest.raises(ConfigurationError, match="PILLION_PROFILE"):
+        await beside(profile=None, delivery_check="refuse").start()
 
 
 @pytest.mark.daprd

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Mapping
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,12 @@ import pytest
 import yaml
 
 from pillion.errors import ConfigurationError
-from pillion.runtime.embedded import memory_stores, profile_stores
+from pillion.runtime.embedded import app_id, memory_stores, profile_stores
+from pillion.runtime.settings import HostSettings
 from pillion.runtime.stores import OpenStores, Stores
 from pillion.secrets import Secrets
+from pillion.service.service import Service
 from pillion.state import State
-from pillion.stores.sqlite import SQLiteStateStore
 
 
 def profile(folder: Path, name: str, type_: str, **metadata: Any) -> Path:
@@ -35,14 +37,11 @@ async def written(found: Stores, component: str) -> None:
         await State(store).set("key", "value")
 
 
-async def keys(path: Path) -> bool:
-    """Whether ``key`` is there when the store has no prefix of its own."""
-    store = SQLiteStateStore(path)
-    await store.start()
-    try:
-        return bool(await store.get(["shop||key"]))
-    finally:
-        await store.close()
+def key_in(path: Path) -> str:
+    """The only key in the file."""
+    with closing(sqlite3.connect(path)) as database:
+        ((key,),) = database.execute("SELECT key FROM state").fetchall()
+    return str(key)
 
 
 async def test_without_a_profile_every_component_is_there() -> None:
@@ -69,10 +68,49 @@ async def test_sqlite_makes_the_folder_of_its_file(tmp_path: Path) -> None:
     assert path.exists()
 
 
-async def test_sqlite_keys_begin_with_the_app_as_in_dapr(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("metadata", "namespace", "key"),
+    [
+        ({}, "", "shop||key"),
+        ({"keyPrefix": "appid"}, "", "shop||key"),
+        ({"keyPrefix": "name"}, "", "orders-state||key"),
+        ({"KEYPREFIX": "Name"}, "", "orders-state||key"),
+        ({"keyPrefix": "none"}, "", "key"),
+        ({"keyPrefix": "Ours"}, "", "ours||key"),
+        ({"keyPrefix": "namespace"}, "", "shop||key"),
+        ({"keyPrefix": "namespace"}, "prod", "prod.shop||key"),
+    ],
+)
+async def test_sqlite_keys_begin_as_daprs_would(
+    tmp_path: Path, metadata: dict[str, str], namespace: str, key: str
+) -> None:
     path = tmp_path / "orders.db"
-    await written(stores(profile(tmp_path, "orders-state", "state.sqlite", connectionString=str(path))), "orders-state")
-    assert await keys(path)
+    profile(tmp_path, "orders-state", "state.sqlite", connectionString=str(path), **metadata)
+    await written(stores(tmp_path, environ={"NAMESPACE": namespace}), "orders-state")
+    assert key_in(path) == key
+
+
+def test_keys_that_begin_with_an_app_id_that_nobody_can_tell_are_refused(tmp_path: Path) -> None:
+    found = stores(profile(tmp_path, "orders-state", "state.sqlite", connectionString="orders.db"), app="")
+    with pytest.raises(ConfigurationError, match=r'"orders-state" .*orders-state\.yaml.*keyPrefix: name.* PILLION_APP'):
+        found.state("orders-state")
+
+
+@pytest.mark.parametrize(
+    ("services", "settings", "environ", "expected"),
+    [
+        (["shop"], HostSettings(), {}, "shop"),
+        (["shop", "shop"], HostSettings(), {}, "shop"),
+        (["shop", "till"], HostSettings(), {}, ""),
+        (["shop", "till"], HostSettings(), {"APP_ID": "corner"}, "corner"),
+        (["shop"], HostSettings(app="mine"), {"APP_ID": "corner"}, "mine"),
+    ],
+)
+def test_the_app_id_is_what_is_said_or_the_name_of_the_only_service(
+    services: list[str], settings: HostSettings, environ: dict[str, str], expected: str
+) -> None:
+    made = [Service(name, version=version) for version, name in enumerate(services, 1)]
+    assert app_id(made, settings, environ) == expected
 
 
 async def test_sqlite_without_a_path_is_refused(tmp_path: Path) -> None:

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import aiohttp
 import pytest
 from pydantic import BaseModel
 
-from pillion import ConfigurationError, Context, DeclarationError, Host, InternalError, Service, Setup, Unavailable
+from pillion import (
+    ConfigurationError,
+    Context,
+    Contract,
+    DeclarationError,
+    Host,
+    InternalError,
+    Service,
+    Setup,
+    Unavailable,
+)
 from pillion.bridges.memory.bridge import MemoryBridge
+from pillion.runtime.settings import HostSettings
 from pillion.runtime.stores import Stores
 from pillion.stores.memory import MemoryStateStore
 
@@ -84,6 +97,45 @@ async def test_before_start_and_after_stop_it_takes_no_work() -> None:
     assert await app.stop() == 0
 
 
+async def get_ready(port: int) -> int:
+    async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{port}/readyz") as answer:
+        return answer.status
+
+
+async def test_it_is_not_ready_while_it_finishes_what_is_in_hand() -> None:
+    service, begun, gate = Service("slow"), asyncio.Event(), asyncio.Event()
+
+    @service.command
+    async def work(number: int) -> int:
+        begun.set()
+        await gate.wait()
+        return number
+
+    async with host(service, settings=HostSettings(port=0)) as app:
+        assert app.port is not None
+        assert await get_ready(app.port) == 200
+        call = asyncio.ensure_future(app.call(work, 1))
+        await begun.wait()
+        stop = asyncio.ensure_future(app.stop())
+        await asyncio.sleep(0)
+        assert await get_ready(app.port) == 503
+        gate.set()
+        assert (await stop, await call) == (0, 1)
+
+
+async def test_what_is_withdrawn_is_not_ready_and_works_on() -> None:
+    service = Service("greeter")
+
+    @service.command
+    async def greet(name: str) -> str:
+        return name
+
+    async with host(service) as app:
+        app.withdraw()
+        assert await app.problems() != ()
+        assert await app.call(greet, "Ada") == "Ada"
+
+
 async def test_each_service_has_its_own_state_store() -> None:
     made: dict[str, MemoryStateStore] = {}
     stores = Stores(lambda name: made.setdefault(name, MemoryStateStore()))
@@ -117,6 +169,25 @@ async def test_a_missing_state_component_is_named_when_it_is_used(capsys: pytest
         with pytest.raises(InternalError):
             await app.call(remember, None)
     assert 'has no state component "forgetful-state"' in told[0]
+
+
+async def test_a_service_that_cannot_keep_its_dead_letters_is_told_of_at_start(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    told, service = Contract("source").event("told", int), Service("forgetful")
+
+    @service.on(told)
+    async def hear(number: int) -> None:
+        raise NotImplementedError
+
+    async with host(service):
+        pass
+    output = capsys.readouterr()
+    assert 'no state component "forgetful-state"' in output.out + output.err
+    async with host(service, stores=Stores(lambda _: MemoryStateStore())):
+        pass
+    output = capsys.readouterr()
+    assert "dead letters" not in output.out + output.err
 
 
 def test_a_service_without_a_handler_is_refused_before_anything_runs() -> None:

@@ -5,14 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 
 from pillion.errors import ConfigurationError
 from pillion.message import Message
 from pillion.ports.bridge import Kind, Route
+from pillion.runtime.beside import host_beside_sidecar
 from pillion.runtime.delivery import DeliveryCheck
+from pillion.runtime.settings import HostSettings
 from pillion.runtime.timeouts import overlong, seconds
+from pillion.service.contract import Contract
+from pillion.service.service import Service
 from pillion.sidecar.health import SidecarMetadata
+from pillion.sidecar.ports import free_port
+from pillion.testing.sidecar import FakeBroker, FakeSidecar
 from tests.profiles import copy_profile
 from tests.runtime.test_delivery import Warnings, loaded
 
@@ -83,7 +90,7 @@ def test_a_sidecar_that_gives_up_while_messages_wait_is_told_to_wait_longer() ->
     assert "raise the Resiliency timeout" in text
 
 
-def accept(folder: Path | None, timeout: float | None, mode: Any = "refuse", component: str = "pubsub") -> list[str]:
+def accept(folder: Path | None, timeout: float | None, mode: Any = None, component: str = "pubsub") -> list[str]:
     log = Warnings()
     sidecar: SidecarMetadata = loaded()
     DeliveryCheck([folder] if folder else [], mode, log).accept(sidecar, [(component, route(Kind.EVENT, timeout))])
@@ -123,3 +130,32 @@ def test_without_a_profile_the_default_is_taken_and_only_warned_of() -> None:
 
 def test_off_is_off() -> None:
     assert accept(None, None, "off") == []
+
+
+async def test_batches_are_as_large_as_the_sidecar_of_the_profile_is_patient(tmp_path: Path) -> None:
+    folder, service = copy_profile("redis", tmp_path), Service("orders")
+    told = Contract("source").event("told", int)
+
+    @service.on(told, concurrency=5, timeout=5)
+    async def hear(number: int) -> None:
+        raise NotImplementedError
+
+    async def declared(profile: Path | None) -> dict[str, Any]:
+        app_port = free_port()
+        async with FakeSidecar(FakeBroker(), "orders", app_port) as sidecar:
+            environ = {"APP_ID": "orders", "APP_PORT": str(app_port), "DAPR_HTTP_PORT": str(sidecar.http_port)}
+            settings = HostSettings(profile=profile, delivery_check="warn", longest_wait=0)
+            async with (
+                host_beside_sidecar([service], settings, environ),
+                aiohttp.ClientSession() as session,
+                session.get(f"http://127.0.0.1:{app_port}/dapr/subscribe") as answer,
+            ):
+                return {entry["topic"]: entry for entry in await answer.json()}
+
+    async def largest_batch(profile: Path | None) -> int:
+        return int((await declared(profile))[told.topic]["bulkSubscribe"]["maxMessagesCount"])
+
+    assert await largest_batch(None) == 35
+    file = folder / "resiliency.yaml"
+    file.write_text(file.read_text().replace("delivery: 60s", "delivery: 20s"))
+    assert await largest_batch(folder) == 10

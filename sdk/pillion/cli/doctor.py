@@ -52,10 +52,9 @@ def command(context: click.Context, profiles: tuple[str, ...], as_json: bool, ta
 def examine(environ: Mapping[str, str], profiles: Sequence[Path], targets: Sequence[str]) -> Iterator[Finding]:
     """All findings: surroundings, then the profiles together, then each service."""
     yield from (check(environ) for check in CHECKS)
-    if profiles:
-        yield from check_profiles(profiles)
-        if found := loaded(environ):
-            yield from check_loaded(profiles, found)
+    yield from check_profiles(profiles) if profiles else ()
+    if found := loaded(environ):
+        yield from check_loaded(profiles, found)
     for target in targets:
         yield from _check_service(target, profiles)
 

@@ -81,6 +81,7 @@ async def _run(targets: Targets, settings: HostSettings) -> int:
         if started:
             await stopping
     finally:
+        host.withdraw()
         for face in reversed(faces):
             await face.stop()
         cut_off = await host.stop()

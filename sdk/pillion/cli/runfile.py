@@ -12,15 +12,13 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-from pydantic.alias_generators import to_camel
+from pydantic import ValidationError
 
+from pillion.cli.schema import App, LogDestination, RunFile, Shared, field_names
 from pillion.errors import ConfigurationError
-
-LogDestination = Literal["console", "file", "fileAndConsole"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,75 +70,12 @@ def read_runfile(path: Path, environ: Mapping[str, str] = os.environ) -> tuple[E
     """
     raw = _load(path)
     try:
-        run = _RunFile.model_validate(raw)
+        run = RunFile.model_validate(raw)
     except ValidationError as error:
         raise ConfigurationError("; ".join(_explain(path, raw, item) for item in error.errors())) from None
     entries = tuple(_merge(path, run.common, app, _place(raw, index), environ) for index, app in enumerate(run.apps))
     _refuse_duplicates(path, [entry.app_id for entry in entries])
     return entries
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _drop_empty(cls, data: Any) -> Any:
-        return {name: value for name, value in data.items() if value != ""} if isinstance(data, dict) else data
-
-
-class _Shared(_Section):
-    config_file_path: str = ""
-    app_protocol: str = ""
-    api_listen_addresses: str = ""
-    enable_profiling: bool = False
-    log_level: str = ""
-    app_max_concurrency: int = 0
-    placement_host_address: str = ""
-    scheduler_host_address: str = ""
-    resources_path: str = ""
-    resources_paths: list[str] = []
-    app_ssl: bool = Field(default=False, alias="appSSL")
-    max_body_size: str = ""
-    read_buffer_size: str = ""
-    enable_app_health_check: bool = False
-    app_health_check_path: str = ""
-    app_health_probe_interval: int = 0
-    app_health_probe_timeout: int = 0
-    app_health_threshold: int = 0
-    enable_api_logging: bool = False
-    runtime_path: str = ""
-    env: dict[str, str] = {}
-    daprd_log_destination: LogDestination | None = None
-    app_log_destination: LogDestination | None = None
-
-    def resources(self) -> list[str]:
-        return [*self.resources_paths, *([self.resources_path] if self.resources_path else [])]
-
-
-class _App(_Shared):
-    app_id: str = Field(default="", alias="appID")
-    app_dir_path: str
-    command: list[str] = Field(min_length=1)
-    app_port: int = 0
-    app_channel_address: str = ""
-    http_port: int = Field(default=0, alias="daprHTTPPort")
-    grpc_port: int = Field(default=0, alias="daprGRPCPort")
-    internal_grpc_port: int = Field(default=0, alias="daprInternalGRPCPort")
-    metrics_port: int = 0
-    profile_port: int = 0
-    unix_domain_socket: str = ""
-    # For Kubernetes only; accepted so that one file serves both.
-    container_image: str = ""
-    container_image_pull_policy: str = ""
-    create_service: bool = False
-
-
-class _RunFile(_Section):
-    version: int = Field(ge=1)
-    name: str = ""
-    common: _Shared = _Shared()
-    apps: list[_App] = Field(min_length=1)
 
 
 class _TextLoader(yaml.SafeLoader):
@@ -173,22 +108,22 @@ class _Site:
     def shared(self, name: str, field_name: str) -> Path:
         return _existing(self.path.resolve().parent, name, f"{self.path}: common.{field_name}")
 
-    def either(self, app: _App, common: _Shared, field_name: str) -> Path | None:
-        name = _field_names()[field_name]
+    def either(self, app: App, common: Shared, field_name: str) -> Path | None:
+        name = field_names()[field_name]
         if own := getattr(app, name):
             return self.own(own, field_name)
         shared = getattr(common, name)
         return self.shared(shared, field_name) if shared else None
 
 
-def _merge(path: Path, common: _Shared, app: _App, place: str, environ: Mapping[str, str]) -> Entry:
+def _merge(path: Path, common: Shared, app: App, place: str, environ: Mapping[str, str]) -> Entry:
     directory = _existing(path.resolve().parent, app.app_dir_path, f"{path}: {place}.appDirPath")
     site = _Site(path, place, directory, Path())
     runtime = site.either(app, common, "runtimePath")
     dapr = Path(runtime or environ.get("DAPR_RUNTIME_PATH") or environ.get("HOME") or Path.home()) / ".dapr"
     site = replace(site, dapr=dapr)
-    merged = _Shared.model_validate(
-        {alias: getattr(app, name) or getattr(common, name) for alias, name in _field_names().items()}
+    merged = Shared.model_validate(
+        {alias: getattr(app, name) or getattr(common, name) for alias, name in field_names().items()}
     )
     return Entry(
         app_id=app.app_id or directory.name,
@@ -214,11 +149,7 @@ def _merge(path: Path, common: _Shared, app: _App, place: str, environ: Mapping[
     )
 
 
-def _field_names() -> dict[str, str]:
-    return {info.alias or name: name for name, info in _Shared.model_fields.items()}
-
-
-def _resources(site: _Site, common: _Shared, app: _App) -> tuple[Path, ...]:
+def _resources(site: _Site, common: Shared, app: App) -> tuple[Path, ...]:
     if own := app.resources():
         return tuple(site.own(folder, "resourcesPaths") for folder in own)
     if (beside := site.directory / ".dapr" / "resources").is_dir():
@@ -228,7 +159,7 @@ def _resources(site: _Site, common: _Shared, app: _App) -> tuple[Path, ...]:
     return tuple(folder for folder in [site.dapr / "components"] if folder.is_dir())
 
 
-def _config(site: _Site, common: _Shared, app: _App) -> Path | None:
+def _config(site: _Site, common: Shared, app: App) -> Path | None:
     beside = site.directory / ".dapr" / "config.yaml"
     if not app.config_file_path and beside.is_file():
         return beside
@@ -252,12 +183,12 @@ def _host(address: str, port: int) -> str:
     return address if not address or ":" in address else f"{address}:{port}"
 
 
-def _protocol(shared: _Shared) -> str:
+def _protocol(shared: Shared) -> str:
     protocol = shared.app_protocol or "http"
     return {"http": "https", "grpc": "grpcs"}.get(protocol, protocol) if shared.app_ssl else protocol
 
 
-def _flags(shared: _Shared, app: _App) -> tuple[str, ...]:
+def _flags(shared: Shared, app: App) -> tuple[str, ...]:
     switches = {
         "--enable-profiling": shared.enable_profiling,
         "--enable-app-health-check": shared.enable_app_health_check,
@@ -302,7 +233,7 @@ def _names(raw: Any, location: Sequence[str | int]) -> list[str]:
 
 
 def _suggestion(name: str) -> str:
-    known = {info.alias or field for model in (_App, _RunFile) for field, info in model.model_fields.items()}
+    known = {info.alias or field for model in (App, RunFile) for field, info in model.model_fields.items()}
     close = difflib.get_close_matches(name, known, n=1)
     return f"; did you mean {close[0]}?" if close else "; remove it"
 

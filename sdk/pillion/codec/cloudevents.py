@@ -10,7 +10,7 @@ from msgspec import Raw
 from msgspec.structs import replace
 
 from pillion.errors import PillionError
-from pillion.message import Message
+from pillion.message import NO_EXTENSIONS, Message
 
 CONTENT_TYPE = "application/cloudevents+json"
 
@@ -27,9 +27,9 @@ class MalformedEvent(PillionError):
 
 def encode(message: Message) -> bytes:
     """The event as JSON text in UTF-8."""
-    if not message.extensions:
+    if message.extensions is NO_EXTENSIONS:
         return _encode(message)
-    members = _decode_members(_encode(replace(message, extensions={})))
+    members = _decode_members(_encode(replace(message, extensions=NO_EXTENSIONS)))
     return _encode({**message.extensions, **members})
 
 

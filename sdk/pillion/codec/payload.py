@@ -95,7 +95,7 @@ class Payload(Generic[T]):
             checked = self._validate_python(value)
             return bytes(checked) if self.binary else self._to_json(checked)
         except (ValidationError, PydanticSerializationError) as error:
-            raise TypeError(f"{value!r:.200} is no {self.type!r}: {error}") from None
+            raise self._other(value, error) from None
 
     def pack(self, value: T) -> Packed:
         """The value as the CloudEvent's ``data`` and ``data_base64``.
@@ -103,12 +103,19 @@ class Payload(Generic[T]):
         Raises:
             TypeError: the value is not of this type.
         """
-        body = self.encode(value)
-        return (UNSET, base64.b64encode(body).decode("ascii")) if self.binary else (Raw(body), None)
+        if self.binary:
+            return UNSET, base64.b64encode(self.encode(value)).decode("ascii")
+        try:
+            return Raw(self._to_json(self._validate_python(value))), None
+        except (ValidationError, PydanticSerializationError) as error:
+            raise self._other(value, error) from None
 
     def json_schema(self, *, output: bool = False) -> dict[str, Any]:
         """JSON Schema of the type, as it is read or as it is written."""
         return self._adapter.json_schema(mode="serialization" if output else "validation")
+
+    def _other(self, value: object, error: Exception) -> TypeError:
+        return TypeError(f"{value!r:.200} is no {self.type!r}: {error}")
 
     def _octets(self, message: Message) -> T:
         if message.data_base64 is not None:

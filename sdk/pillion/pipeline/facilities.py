@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from concurrent.futures import Executor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from itertools import count
@@ -15,6 +14,7 @@ from pillion.ports.bridge import Bridge, Kind
 from pillion.ports.clock import Clock
 from pillion.resilience.claims import Claims
 from pillion.resilience.deadlines import Deadlines
+from pillion.resilience.threads import Threads
 from pillion.service.guard import Guard
 
 # Dapr gives up on an answer after 60 s (the profiles' inbound timeout); waiting in the app stays well below. Seconds.
@@ -48,7 +48,7 @@ class Ids:
 
     def next(self) -> str:
         """A new id."""
-        return f"{self._prefix}-{next(self._numbers):x}"
+        return f"{self._prefix}-{next(self._numbers)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class Facilities:
         bridge: moves messages.
         clock: tells the time and waits.
         deadlines: timers of this event loop.
-        executor: runs handlers that are not ``async``.
+        threads: run handlers that are not ``async``.
         log: for what nobody else hears of.
         app: name of this process in ``source``, for example ``shop``.
         tracer: opens spans; None when tracing is off.
@@ -72,7 +72,7 @@ class Facilities:
     bridge: Bridge
     clock: Clock
     deadlines: Deadlines
-    executor: Executor
+    threads: Threads
     log: Log
     app: str
     tracer: Tracer | None = None

@@ -5,7 +5,9 @@ What a handler does not need is left out when its stages are folded into one cal
 
 from __future__ import annotations
 
+from asyncio import Semaphore
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,14 +16,18 @@ from pillion.flow import Handle
 from pillion.message import Message
 from pillion.outcome import Outcome
 from pillion.pipeline.call import call
-from pillion.pipeline.claimcheck import answering, claimed
+from pillion.pipeline.claimcheck import answering
+from pillion.pipeline.concurrency import bounded, slots_of
+from pillion.pipeline.custody import Custody
 from pillion.pipeline.deadline import deadline
 from pillion.pipeline.facilities import Facilities
 from pillion.pipeline.guard import guarded
+from pillion.pipeline.keeper import Resumption
 from pillion.pipeline.letterbox import LetterBox
+from pillion.pipeline.margin import margin
 from pillion.pipeline.once import once, recovered
+from pillion.pipeline.order import in_order
 from pillion.pipeline.outbound import Outbound
-from pillion.pipeline.parking import Resume
 from pillion.pipeline.policy import policy
 from pillion.pipeline.recovery import Recovery
 from pillion.pipeline.scope import HandlerScope, Provisions
@@ -30,7 +36,7 @@ from pillion.pipeline.steps import Plan, Stage, Step
 from pillion.pipeline.trace import traced
 from pillion.pipeline.validate import validate
 from pillion.pipeline.wanted import wanted
-from pillion.ports.bridge import Forget, Kind, Route
+from pillion.ports.bridge import Kind, Release, Route
 from pillion.resilience.breaker import Circuits
 from pillion.resilience.retries import Retries
 from pillion.service.event import Event
@@ -42,7 +48,7 @@ DAPR_EVENT = "com.dapr.event.sent"
 # A request to the state store has ended by then. Seconds.
 _KEEPING = 30.0
 
-STAGES: tuple[Stage, ...] = (policy, wanted, traced, recovered, deadline, claimed, validate, guarded, once)
+STAGES: tuple[Stage, ...] = (policy, wanted, traced, recovered, deadline, margin, validate, guarded, once)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +61,7 @@ class Compiled:
     """
 
     routes: Sequence[Route]
-    parked: Mapping[str, Resume]
+    parked: Mapping[str, Resumption]
 
 
 def compiled(service: Service, provisions: Provisions, facilities: Facilities) -> Compiled:
@@ -75,7 +81,7 @@ class _Compiler:
         self._outbound = Outbound(facilities, service.group)
         breaker = service.breaker
         self._circuits = None if breaker is None else Circuits(breaker, facilities.clock)
-        self.parked: dict[str, Resume] = {}
+        self.parked: dict[str, Resumption] = {}
 
     def command(self, handler: CommandHandler) -> list[Route]:
         """One route for calls and one for sends."""
@@ -83,15 +89,23 @@ class _Compiler:
         called, sent = self._plan(handler, replies=True), self._plan(handler, replies=False)
         scope = self._scope(handler)
         letters = self._contract.dead_letter_topic
-        answer = answering(called, _direct(scope, _folded(called)))
-        settling = Settling(sent, scope, _folded(sent), dead_letter_topic=letters)
-        self.parked[handler.address] = settling.resume
+        slots = slots_of(handler)
+        answer = answering(called, _direct(scope, bounded(_folded(called), slots)))
+        settling = Settling(sent, scope, _folded(sent), dead_letter_topic=letters, slots=slots)
+        custody = Custody(sent)
+        self._parks(handler.address, handler, settling, slots)
+        self._parks(custody.address, handler, settling, slots)
         return [
             replace(
-                self._route(Kind.COMMAND, handler, command.topic, answer, command.address, None),
+                self._route(Kind.COMMAND, handler, command.topic, answer, command.address, letters),
                 custody=self._custody(called),
             ),
-            self._route(Kind.SEND, handler, command.send_topic, settling.handle, command.address, letters),
+            replace(
+                self._route(Kind.SEND, handler, command.send_topic, settling.handle, command.address, letters),
+                custody=custody.keep,
+                longest_wait=self._facilities.longest_wait,
+                shelf=self._service.state_component,
+            ),
         ]
 
     def subscription(self, subscription: Subscription) -> Route:
@@ -100,14 +114,15 @@ class _Compiler:
         plan, scope = self._plan(subscription, replies=False), self._scope(subscription)
         letters = self._contract.dead_letter_topic if subscription.dead_letter else None
         key = _key(subscription)
-        settling = Settling(plan, scope, _folded(plan), dead_letter_topic=letters, key=key)
-        self.parked[subscription.address] = settling.resume
+        slots = slots_of(subscription)
+        settling = Settling(plan, scope, _folded(plan), dead_letter_topic=letters, slots=slots, key=key)
+        self._parks(subscription.address, subscription, settling, slots)
         return Route(
             Kind.EVENT,
             subscription.address,
             self._contract.group,
             event.topic,
-            settling.handle,
+            in_order(settling.handle, key, self._facilities.clock),
             types=_types(event),
             component=event.component,
             dead_letter_topic=letters,
@@ -118,6 +133,9 @@ class _Compiler:
             rule=where.rule() if where is not None else None,
             key=key,
             timeout=subscription.timeout,
+            longest_wait=self._facilities.longest_wait,
+            # A broadcast is not parked: the shelf is shared by all instances.
+            shelf=None if subscription.broadcast else self._service.state_component,
         )
 
     def letters(self) -> list[Route]:
@@ -133,7 +151,7 @@ class _Compiler:
         ]  # fmt: skip
 
     def _route(
-        self, kind: Kind, handler: CommandHandler, topic: str, handle: Handle, type_: str, letters: str | None
+        self, kind: Kind, handler: CommandHandler, topic: str, handle: Handle, type_: str, letters: str
     ) -> Route:
         return Route(
             kind, handler.address, self._contract.group, topic, handle,
@@ -141,19 +159,23 @@ class _Compiler:
             durable=handler.once is not None, timeout=handler.timeout,
         )  # fmt: skip
 
-    def _custody(self, plan: Plan) -> Callable[[Message], Awaitable[Forget]] | None:
+    def _custody(self, plan: Plan) -> Callable[[Message], Awaitable[Release]] | None:
         """Keeps calls that take long, where their effects must not be lost."""
         if plan.handler.once is None:
             return None
         recovery = Recovery(plan)
-        self.parked[recovery.address] = recovery.resume
+        self.parked[recovery.address] = Resumption(recovery.resume)
         return recovery.keep
+
+    def _parks(self, address: str, handler: Handler, settling: Settling, slots: Semaphore | None) -> None:
+        limit, turn = handler.concurrency, nullcontext() if slots is None else slots
+        self.parked[address] = Resumption(settling.resume, limit, turn)
 
     def _plan(self, handler: Handler, *, replies: bool) -> Plan:
         return Plan(handler, self._facilities, self._outbound, replies, self._provisions, Retries(handler.retries))
 
     def _scope(self, handler: Handler) -> HandlerScope:
-        return HandlerScope(handler, self._provisions, self._outbound, self._circuits)
+        return HandlerScope(handler, self._provisions, self._outbound, self._circuits, self._facilities.clock.now)
 
 
 def _types(event: Event[Any]) -> tuple[str, ...]:

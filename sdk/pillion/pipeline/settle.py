@@ -8,20 +8,25 @@ the service's own store; and what still fails is published to the dead-letter to
 from __future__ import annotations
 
 import random
+from asyncio import Semaphore
 from collections.abc import Callable
 from typing import Any
 
 from msgspec.structs import replace
 
 from pillion.context import Context, Scope
-from pillion.errors import BridgeError
+from pillion.errors import BridgeError, Failure, SidecarError, StoreError, Unavailable
 from pillion.message import Message
 from pillion.outcome import Ack, DeadLetter, Drop, Outcome, Retry
-from pillion.pipeline.leaving import Again
+from pillion.pipeline.announcement import announcement
+from pillion.pipeline.concurrency import bounded
+from pillion.pipeline.dispatch import Again
+from pillion.pipeline.failures import wire_failure
 from pillion.pipeline.parking import Parking
+from pillion.pipeline.policy import Failed
 from pillion.pipeline.steps import Plan, Step
 from pillion.ports.bridge import Outgoing
-from pillion.resilience.deadletter import dead_letter, sealed
+from pillion.resilience.deadletter import dead_letter, letter_id, sealed
 from pillion.resilience.pause import Gate
 from pillion.resilience.shelf import Taken
 from pillion.service.subscription import Subscription
@@ -39,6 +44,7 @@ class Settling:
         scope: what the handler may reach.
         step: its compiled stages.
         dead_letter_topic: where messages go that cannot be handled; None drops them.
+        slots: of the handler, for each attempt; whoever resumes a message has one already. None: there are none.
         key: ordering key of a message; messages of one key are handled in their order.
     """
 
@@ -49,27 +55,29 @@ class Settling:
         step: Step,
         *,
         dead_letter_topic: str | None,
+        slots: Semaphore | None = None,
         key: Callable[[Message], str | None] | None = None,
     ) -> None:
         self._gate = gate = _gate(plan)
         self._clock = plan.facilities.clock
         self._longest_wait = plan.facilities.longest_wait
         self._scope = scope
-        self._step = step if gate is None else _gated(plan, step, gate)
+        self._resumed = step if gate is None else _gated(plan, step, gate)
+        self._step = bounded(self._resumed, slots)
         self._key = key
         self._end = _End(plan, dead_letter_topic)
-        self._attempts = _Attempts(plan, scope, self._step, gate)
         self._parking = Parking(plan, key)
+        self._attempts = _Attempts(plan, scope, self._step, gate, self._parking)
 
     async def handle(self, message: Message) -> Outcome:
         """Handle a message as the bridge brings it."""
         began = self._clock.now()
-        if self._gate is not None and self._gate.paused and not await self._gate.enter(self._longest_wait):
+        if self._gate is not None and not await _goes_on(self._gate, self._parking, self._parking.patience, began):
             return await self._parking.hold(message, self._gate.until, PAUSED)
-        if self._key is not None and self._parking.behind(message):
+        if self._key is not None and (behind := await self._parking.behind(message)) is not None:
             if self._gate is not None:
                 self._gate.left()
-            return await self._parking.hold(message, 0.0, "an earlier message of its key waits")
+            return behind
         outcome = await self._step(Context(self._scope, message))
         if type(outcome) is Ack:
             return outcome
@@ -87,7 +95,7 @@ class Settling:
         if self._gate is not None and self._gate.paused and not await self._gate.enter(0.0):
             due = max(self._gate.until, self._clock.now() + _NOT_YET)
             return await self._parking.back(taken, message, due, PAUSED)
-        outcome = await self._step(Context(self._scope, message))
+        outcome = await self._resumed(Context(self._scope, message))
         if isinstance(outcome, Retry):
             outcome, wait = self._attempts.after(message, outcome)
             if isinstance(outcome, Again):
@@ -128,10 +136,17 @@ def _gated(plan: Plan, step: Step, gate: Gate) -> Step:
     return watched
 
 
+async def _goes_on(gate: Gate, parking: Parking, patience: float, now: float) -> bool:
+    """Wait for the end of a pause, unless the message would have to be parked after that all the same."""
+    if not gate.paused:
+        return True
+    return not (parking.possible and gate.until > now + patience) and await gate.enter(patience)
+
+
 class _Attempts:
     """Tries again until it works, the attempts are used up, or the waiting grows too long."""
 
-    def __init__(self, plan: Plan, scope: Scope, step: Step, gate: Gate | None) -> None:
+    def __init__(self, plan: Plan, scope: Scope, step: Step, gate: Gate | None, parking: Parking) -> None:
         self._address = plan.handler.address
         self._log = plan.facilities.log
         self._clock = plan.facilities.clock
@@ -139,15 +154,7 @@ class _Attempts:
         self._step = step
         self._retries = plan.retries
         self._gate = gate
-        self._longest_wait = plan.facilities.longest_wait
-        self._bridge = plan.facilities.bridge
-        self._provisions = plan.provisions
-
-    def _limit(self) -> float:
-        """Seconds for which a message may wait here; without a shelf there is no other place."""
-        return (
-            self._longest_wait if self._provisions.shelf is None else min(self._longest_wait, self._bridge.longest_hold)
-        )
+        self._parking = parking
 
     async def run(self, message: Message, outcome: Outcome, began: float) -> tuple[Message, Outcome, float]:
         """The message as it was last tried, what that came to, and, for a ``Retry``, in how many seconds it is due.
@@ -155,7 +162,7 @@ class _Attempts:
         Attempts that take long count as waiting does: no attempt begins later than that after the first, so that the
         last one is over before a sidecar gives up.
         """
-        until = began + self._limit()
+        until = began + self._parking.patience
         while isinstance(outcome, Retry):
             outcome, wait = self.after(message, outcome)
             if not isinstance(outcome, Retry) or isinstance(outcome, Again) or self._clock.now() + wait > until:
@@ -166,7 +173,8 @@ class _Attempts:
                 wait_seconds=round(wait, 3), reason=outcome.reason,
             )  # fmt: skip
             await self._clock.sleep(wait)
-            if self._gate is not None and self._gate.paused and not await self._gate.enter(until - self._clock.now()):
+            now = self._clock.now()
+            if self._gate is not None and not await _goes_on(self._gate, self._parking, until - now, now):
                 return message, Again(PAUSED), self._gate.until - self._clock.now()
             outcome = await self._step(Context(self._scope, message))
         return message, outcome, 0.0
@@ -175,7 +183,9 @@ class _Attempts:
         """What an attempt that failed comes to: another one in so many seconds, or the end."""
         if isinstance(outcome, Again):
             return outcome, outcome.after or 0.0
-        policy, attempt = self._retries.of(outcome.__cause__), message.attempt or 1
+        # What a handler raised its own Retry from is its own affair.
+        cause = outcome.__cause__ if isinstance(outcome, Failed) else None
+        policy, attempt = self._retries.of(cause), message.attempt or 1
         if policy is None or attempt >= policy.attempts:
             return _exhausted(outcome, attempt), 0.0
         if outcome.after is not None:
@@ -191,6 +201,7 @@ class _End:
         self._log = plan.facilities.log
         self._publish = plan.facilities.bridge.publish
         self._topic = topic
+        self._announce = announcement(plan)
 
     async def of(self, message: Message, outcome: Outcome) -> Outcome:
         if isinstance(outcome, DeadLetter):
@@ -205,12 +216,15 @@ class _End:
             return Drop(outcome.reason)
         letter = dead_letter(message, self._address, outcome.reason, outcome.__cause__)
         try:
+            if self._announce is not None:
+                await self._announce(message, _failure(message, outcome))
             await self._publish([Outgoing(self._topic, sealed(letter))])
-        except BridgeError as error:
+        except (BridgeError, SidecarError, StoreError) as error:
             # Acknowledging now would lose it, so the broker keeps it until the dead-letter topic takes it.
             self._log.error("dead letter could not be published", reason=str(error), handler=self._address)
             return Retry(str(error))
-        self._log.error("message set aside", topic=self._topic, **self._about(message, outcome.reason))
+        name = letter_id(letter)
+        self._log.error("message set aside", letter=name, topic=self._topic, **self._about(message, outcome.reason))
         return Ack()
 
     def _about(self, message: Message, reason: str) -> dict[str, Any]:
@@ -221,6 +235,12 @@ class _End:
             "attempt": message.attempt or 1,
             "reason": reason,
         }
+
+
+def _failure(message: Message, outcome: DeadLetter) -> Failure:
+    """What others are told of it."""
+    cause = outcome.__cause__
+    return wire_failure(cause, message) if isinstance(cause, Exception) else Unavailable(reason=outcome.reason)
 
 
 def _exhausted(outcome: Retry, attempts: int) -> DeadLetter:

@@ -3,23 +3,37 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections import Counter
-from collections.abc import Collection
-from typing import NamedTuple
+from collections.abc import Callable, Collection, Sequence
+from typing import NamedTuple, TypeAlias
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from pillion.batches import Batches
 from pillion.codec.cloudevents import decode, encode
 from pillion.message import Message
 from pillion.ports.bridge import Outgoing
 from pillion.ports.clock import Clock
 from pillion.ports.store import StateStore
 from pillion.resilience.ledger import Ledger
+from pillion.resilience.recent import Recent
 
 # Neighbouring moments that a float still tells apart.
 _MOMENT = 1e-6
 _REASON = 200
+# A broker takes longer to give the messages of a key to another instance and back. Seconds.
+_LATELY = 2.0
+# However many ask, they are answered by one look.
+_ALL = 1_000_000
+
+# For how many messages of one handler there is room, by its address.
+Room: TypeAlias = Callable[[str], int]
+
+
+def _ample(_: str) -> int:
+    return sys.maxsize
 
 
 class Parked(Struct, frozen=True, omit_defaults=True):
@@ -36,6 +50,7 @@ class Parked(Struct, frozen=True, omit_defaults=True):
         reason: why the last attempt failed.
         lease: whoever took it has it until then; 0 when nobody has.
         holder: ``<instance>/<boot id>`` of who took it last.
+        unhandled: since when whoever took it has not had its handler; 0 when its handler had it last.
     """
 
     due: float
@@ -48,6 +63,7 @@ class Parked(Struct, frozen=True, omit_defaults=True):
     reason: str = ""
     lease: float = 0.0
     holder: str = ""
+    unhandled: float = 0.0
 
 
 class Taken(NamedTuple):
@@ -76,9 +92,19 @@ class Shelf:
         clock: decides what is due.
         lease: seconds that an instance has for a message it took; then another may take it. Default 60.
         owner: ``<instance>/<boot id>``; what earlier boots of an instance had is free. Default: of nobody.
+        alone: whether no other process gets messages of the service now. Default: others can.
     """
 
-    def __init__(self, store: StateStore, group: str, clock: Clock, *, lease: float = 60.0, owner: str = "") -> None:
+    def __init__(
+        self,
+        store: StateStore,
+        group: str,
+        clock: Clock,
+        *,
+        lease: float = 60.0,
+        owner: str = "",
+        alone: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._ledger = Ledger(store, f"shelf:{group}", Parked)
         self._now = clock.now
         self._lease = lease
@@ -88,10 +114,17 @@ class Shelf:
         self._lanes: Counter[tuple[str, str]] = Counter()
         self._last = 0.0
         self._looking = asyncio.Lock()
+        self._looks: Batches[None, None] = Batches(self._look_for, _ALL)
+        self._came: Recent[tuple[str, str]] = Recent(clock, _LATELY)
+        self._alone = alone
+        # Whether there was a look since when nobody else has parked anything.
+        self._complete = False
         self.changed = asyncio.Event()
         # What this process has in hand; it does not take that again, however long its lease is over.
         self._mine: set[str] = set()
         self._news: set[str] = set()
+        # What is left to others, and until when.
+        self._left: dict[str, float] = {}
 
     async def park(
         self, message: Message, address: str, due: float, attempt: int, reason: str, key: str | None = None
@@ -119,6 +152,48 @@ class Shelf:
         await self._put(id_, parked, message)
         return id_
 
+    async def keep(self, message: Message, address: str) -> str:
+        """Keep a message that is in hand here; its name on the shelf, for ``done`` or ``again``.
+
+        Others take it when its lease is over, which ``renew`` puts off.
+
+        Args:
+            message: as it came.
+            address: handler it is to be delivered to then.
+
+        Raises:
+            StoreError: the store cannot do it.
+        """
+        id_, now = f"{address}|{message.source}|{message.id}", self._now()
+        parked = Parked(
+            now, self._moment(), address=address, attempt=message.attempt or 1, reason="in hand",
+            lease=now + self._lease, holder=self._owner,
+        )  # fmt: skip
+        self._mine.add(id_)
+        try:
+            await self._put(id_, parked, message)
+        except BaseException:
+            self._mine.discard(id_)
+            raise
+        return id_
+
+    async def renew(self) -> None:
+        """Let the leases of what is in hand here go on, where half of their time is over.
+
+        Raises:
+            StoreError: the store cannot do it.
+        """
+        until = self._now() + self._lease
+        known = [(id_, self._known[id_]) for id_ in self._mine if id_ in self._known]
+        ending = [id_ for id_, parked in known if parked.lease < until - self._lease / 2]
+
+        def renewed(old: Parked) -> Parked | None:
+            return replace(old, lease=until) if old.holder == self._owner else None
+
+        for id_, parked in (await self._ledger.change(ending, renewed)).items() if ending else ():
+            if id_ in self._mine:
+                self._know(id_, parked)
+
     async def post(self, outgoing: Outgoing, due: float) -> None:
         """Keep a message that is to be published at ``due``, in seconds since 1970-01-01 UTC.
 
@@ -130,8 +205,12 @@ class Shelf:
         parked = Parked(due, self._moment(), topic=outgoing.topic, component=outgoing.component)
         await self._put(id_, parked, message)
 
-    async def due(self, limit: int = 100) -> list[Taken]:
-        """Take what is due and nobody has, oldest first, at most ``limit``; of one key only the first.
+    async def due(self, room: Room = _ample, limit: int = 100) -> list[Taken]:
+        """Take what is due and nobody has, oldest first; of one key only the first.
+
+        Args:
+            room: for how many messages of a handler there is room, by its address.
+            limit: how many in all, at most.
 
         Raises:
             StoreError: the store cannot do it.
@@ -139,9 +218,10 @@ class Shelf:
         async with self._looking:
             await self._look()
             now = self._now()
-            ready = [id_ for id_ in self._heads() if self._ready(self._known[id_]) <= now and id_ not in self._mine]
+            ready = [id_ for id_ in self._heads() if self._when(id_) <= now and id_ not in self._mine]
             ready.sort(key=lambda id_: (self._known[id_].due, self._known[id_].since))
-            return await self._take(ready[:limit], now) if ready else []
+            fitting = self._fitting(ready, room)[:limit]
+            return await self._take(fitting, now) if fitting else []
 
     async def done(self, id_: str) -> None:
         """Forget a message that was handled, or has left.
@@ -164,8 +244,25 @@ class Shelf:
         """
         self._mine.discard(id_)
         changed = await self._ledger.change(
-            [id_], lambda old: replace(old, due=due, attempt=attempt, reason=reason[:_REASON], lease=0.0)
+            [id_],
+            lambda old: replace(old, due=due, attempt=attempt, reason=reason[:_REASON], lease=0.0, unhandled=0.0),
         )
+        self._know(id_, changed.get(id_))
+        self.changed.set()
+
+    async def leave(self, id_: str, since: float, pause: float) -> None:
+        """Leave a taken message, whose handler is not here, to others: this process takes it again after ``pause``.
+
+        Args:
+            since: when it was found first that whoever took it has not its handler, in seconds since 1970-01-01 UTC.
+            pause: seconds.
+
+        Raises:
+            StoreError: the store cannot do it; it will be taken again when its lease is over.
+        """
+        self._mine.discard(id_)
+        self._left[id_] = self._now() + pause
+        changed = await self._ledger.change([id_], lambda old: replace(old, lease=0.0, unhandled=since))
         self._know(id_, changed.get(id_))
         self.changed.set()
 
@@ -173,13 +270,35 @@ class Shelf:
         """Say nothing of what came of a taken message; it is taken again when its lease is over."""
         self._mine.discard(id_)
 
-    def next_due(self) -> float | None:
-        """When there will be something to take, as far as this process knows; None when the shelf is empty."""
-        return min((self._ready(self._known[id_]) for id_ in self._heads() if id_ not in self._mine), default=None)
+    def next_due(self, room: Room = _ample) -> float | None:
+        """When there will be something to take, as far as this process knows; None when there will be nothing.
+
+        Args:
+            room: as for ``due``.
+        """
+        ids = (id_ for id_ in self._heads() if id_ not in self._mine)
+        return min((self._when(id_) for id_ in ids if room(self._known[id_].address) > 0), default=None)
 
     def waiting(self, address: str, key: str) -> bool:
         """Whether a message of this key waits for this handler, as far as this process knows."""
         return self._lanes[address, key] > 0
+
+    async def waits(self, address: str, key: str) -> bool:
+        """Whether a message of this key waits for this handler, whoever parked it.
+
+        The store is looked at, unless a message of this key came a moment ago: until then another instance had the
+        messages of this key, or an earlier process. Who is alone looks once.
+
+        Raises:
+            StoreError: the store cannot do it.
+        """
+        lane, alone = (address, key), self._alone()
+        if not (self._complete if alone else lane in self._came):
+            await self._looks.put(None)
+        self._complete = alone
+        if not alone:
+            self._came.add(lane)
+        return self.waiting(address, key)
 
     async def _put(self, id_: str, parked: Parked, message: Message) -> None:
         await self._ledger.put(id_, parked, encode(message))
@@ -199,6 +318,11 @@ class Shelf:
         self._mine.update(bodies)
         return [_taken(id_, taken[id_], bodies[id_]) for id_ in ids if id_ in bodies]
 
+    async def _look_for(self, asked: Sequence[None]) -> Sequence[None]:
+        async with self._looking:
+            await self._look()
+        return asked
+
     async def _look(self) -> None:
         self._news.clear()
         found = await self._ledger.entries()
@@ -216,6 +340,10 @@ class Shelf:
                     del self._lanes[lane]
         if parked is not None:
             self._known[id_] = parked
+            # Clocks differ: what is parked here from now on comes after what others have parked.
+            self._last = max(self._last, parked.since)
+        else:
+            self._left.pop(id_, None)
 
     def _heads(self) -> Collection[str]:
         """What may be taken next: all that has no key, and the first of each key."""
@@ -225,6 +353,23 @@ class Shelf:
             if lane not in heads or parked.since < self._known[heads[lane]].since:
                 heads[lane] = id_
         return heads.values()
+
+    def _fitting(self, ids: Sequence[str], room: Room) -> list[str]:
+        """Those for which there is room, in their order."""
+        rooms: dict[str, int] = {}
+        fitting = []
+        for id_ in ids:
+            address = self._known[id_].address
+            if address not in rooms:
+                rooms[address] = room(address)
+            if rooms[address] > 0:
+                rooms[address] -= 1
+                fitting.append(id_)
+        return fitting
+
+    def _when(self, id_: str) -> float:
+        """When this process may take it, as things stand."""
+        return max(self._ready(self._known[id_]), self._left.get(id_, 0.0))
 
     def _ready(self, parked: Parked) -> float:
         """When it may be taken, as things stand."""

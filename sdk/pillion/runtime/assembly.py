@@ -8,7 +8,7 @@ from typing import Any
 from pillion.bridges.memory.bridge import MemoryBridge
 from pillion.bridges.memory.broker import MemoryBroker
 from pillion.message import Message
-from pillion.runtime.embedded import memory_stores, profile_stores
+from pillion.runtime.embedded import app_id, memory_stores, profile_stores
 from pillion.runtime.environment import service_configs
 from pillion.runtime.host import Host
 from pillion.runtime.settings import HostSettings
@@ -50,7 +50,7 @@ def _embedded(
     services: list[Service[Any, Any]], settings: HostSettings, environ: Mapping[str, str], watch: Watch | None
 ) -> Host:
     folders = settings.folders
-    stores = profile_stores(folders, settings.app, environ) if folders else memory_stores()
+    stores = profile_stores(folders, app_id(services, settings, environ), environ) if folders else memory_stores()
     bridge = MemoryBridge(MemoryBroker(capacity=settings.queue_capacity), watch=watch)
     configs = service_configs(services, settings.config_file)
     return Host(*services, bridge=bridge, stores=stores, settings=settings, configs=configs)

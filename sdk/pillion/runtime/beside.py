@@ -53,7 +53,7 @@ def host_beside_sidecar(
     channel = SidecarChannel(sidecar)
     log = host_logger(app)
     check = DeliveryCheck(settings.folders, settings.delivery_check, log, longest_wait=settings.longest_wait)
-    bridge = DaprBridge(channel, _options(settings, sidecar), SystemClock(), log, check.accept)
+    bridge = DaprBridge(channel, _options(settings, sidecar), SystemClock(), log, check.accept, check.sidecar_timeout)
     return Host(
         *services,
         bridge=bridge,

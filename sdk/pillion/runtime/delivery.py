@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import math
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal, Protocol
 
 from pillion.bridges.dapr.components import APART, PUBSUB, Components
+from pillion.bridges.dapr.subscriptions import SIDECAR_TIMEOUT
 from pillion.errors import ConfigurationError
 from pillion.pipeline.facilities import LONGEST_WAIT
 from pillion.ports.bridge import Route
 from pillion.runtime.inbound import Inbound
 from pillion.runtime.resources import Resource, read
-from pillion.runtime.timeouts import SIDECAR_TIMEOUT, overlong
-from pillion.runtime.zeroloss import limits, losses
+from pillion.runtime.timeouts import overlong
+from pillion.runtime.zeroloss import limits, losses, unjudged
+from pillion.sidecar.capabilities import capabilities
 from pillion.sidecar.health import SidecarMetadata
 
 Mode = Literal["refuse", "warn", "off"]
 
 _WAYS_ON = "or set PILLION_DELIVERY_CHECK=warn to start all the same"
+# What is refused unless told otherwise; what may be as it is, and is refused when asked to; what is only told.
+_Found = tuple[list[str], list[str], list[str]]
 # Dapr loads it by itself.
 _BUILT_IN = "secretstores.kubernetes"
 
@@ -37,8 +42,9 @@ class DeliveryCheck:
     names and types agree with what daprd has.
 
     Args:
-        folders: the profile; none at all leaves the settings unchecked, with a warning.
-        mode: what to do about a setting that loses messages.
+        folders: the profile; none at all leaves the settings unchecked.
+        mode: what to do about what loses messages, or cannot be checked. None refuses what a profile shows, and warns
+            of the rest, so that a first service starts beside any sidecar.
         log: for warnings.
         longest_wait: seconds for which a message may wait in the process for its next attempts.
 
@@ -46,7 +52,9 @@ class DeliveryCheck:
         ConfigurationError: the profile cannot be read.
     """
 
-    def __init__(self, folders: Sequence[Path], mode: Mode, log: Log, *, longest_wait: float = LONGEST_WAIT) -> None:
+    def __init__(
+        self, folders: Sequence[Path], mode: Mode | None, log: Log, *, longest_wait: float = LONGEST_WAIT
+    ) -> None:
         self._folders = folders
         self._resources = read(folders) if mode != "off" else []
         self._mode = mode
@@ -58,29 +66,67 @@ class DeliveryCheck:
 
         Raises:
             ConfigurationError: it can lose messages, or has other components than the profile, or does not wait long
-                enough, and the mode is ``refuse``; the text names file and setting.
+                enough, and the mode does not allow that; the text names file and setting.
         """
         if self._mode == "off":
             return
-        if not self._folders:
-            self._log.warning(
-                "whether the sidecar's settings lose messages could not be checked: name the folders of its component "
-                "YAML in PILLION_PROFILE, as `pillion dev` does, or set PILLION_DELIVERY_CHECK=off"
-            )
-            self._warn(overlong(asked, lambda _: SIDECAR_TIMEOUT, self._longest_wait))
-            return
-        resources = [resource for resource in self._resources if resource.is_for(loaded.id)]
+        problems, doubts, notes = self._checked(loaded, asked) if self._folders else self._unchecked(loaded, asked)
+        doubts = [*doubts, *discarded(asked, loaded)]
+        refused = {None: problems, "warn": [], "refuse": [*problems, *doubts]}[self._mode]
+        if refused:
+            raise ConfigurationError(f"{'; '.join(refused)}; {_WAYS_ON}")
+        for text in (*problems, *doubts, *notes):
+            self._log.warning(text)
+
+    def sidecar_timeout(self, loaded: SidecarMetadata, component: str) -> float:
+        """Seconds for which this sidecar waits for an answer to what a component brings; as shipped when not known."""
+        if not self._resources:
+            return SIDECAR_TIMEOUT
+        timeout = Inbound(self._of(loaded)).timeout(component)
+        return math.inf if timeout is None else timeout
+
+    def _of(self, loaded: SidecarMetadata) -> list[Resource]:
+        return [resource for resource in self._resources if resource.is_for(loaded.id)]
+
+    def _checked(self, loaded: SidecarMetadata, asked: Sequence[tuple[str, Route]]) -> _Found:
+        resources = self._of(loaded)
         problems = list(differences(resources, loaded)) or [
             f"messages can be lost: {loss}" for loss in losses(resources)
         ]
         problems += overlong(asked, Inbound(resources).timeout, self._longest_wait)
-        if problems and self._mode == "refuse":
-            raise ConfigurationError(f"{'; '.join(problems)}; {_WAYS_ON}")
-        self._warn((*problems, *limits(resources), *crowded(asked, loaded)))
+        return problems, [], [*limits(resources), *unjudged(resources), *crowded(asked, loaded)]
 
-    def _warn(self, texts: Iterable[str]) -> None:
-        for text in texts:
-            self._log.warning(text)
+    def _unchecked(self, loaded: SidecarMetadata, asked: Sequence[tuple[str, Route]]) -> _Found:
+        return [], [*unchecked(loaded), *overlong(asked, lambda _: SIDECAR_TIMEOUT, self._longest_wait)], []
+
+
+def unchecked(loaded: SidecarMetadata) -> Iterator[str]:
+    """That a sidecar may lose messages and nobody has said where its settings are; one sentence, or none."""
+    found = [f"{one.name} ({one.type})" for one in loaded.components if one.type.startswith("pubsub.")]
+    if found:
+        yield (
+            f"{', '.join(found)} can lose messages with Dapr's defaults, and a sidecar does not tell its settings, so "
+            "they were not checked; name the folders of its component YAML in PILLION_PROFILE, as `pillion dev` does "
+            "(that of a plain `dapr run`: PILLION_PROFILE=$HOME/.dapr/components)"
+        )
+
+
+def discarded(asked: Sequence[tuple[str, Route]], loaded: SidecarMetadata) -> Iterator[str]:
+    """Services whose dead letters are lost: nobody here takes them, and the broker does not keep them; a sentence each.
+
+    A service keeps its own, in its state store.
+    """
+    component = loaded.component(PUBSUB)
+    given = None if component is None else capabilities(component.type)
+    if component is None or given is None or given.keeps:
+        return
+    topics = {route.dead_letter_topic: route.group for _, route in asked if route.dead_letter_topic}
+    for topic in sorted(topics.keys() - {route.topic for _, route in asked}):
+        yield (
+            f"dead letters of {topics[topic]} are lost: it has no state component that keeps ETags for them, and "
+            f"{component.name} ({component.type}) throws away what nobody has subscribed to; add such a component, or "
+            f"have another service subscribe to {topic}"
+        )
 
 
 def crowded(asked: Sequence[tuple[str, Route]], loaded: SidecarMetadata) -> Iterator[str]:

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from pillion.errors import ConfigurationError
 from pillion.ports.store import ConfigurationStore, SecretStore, StateStore
 from pillion.runtime.profile import Component, components
+from pillion.runtime.settings import HostSettings
 from pillion.runtime.stores import CONFIGURATION, SECRETS, Stores
+from pillion.service.service import Service
 from pillion.stores.environment import EnvironmentSecretStore
 from pillion.stores.memory import MemoryConfigurationStore, MemoryStateStore
 from pillion.stores.secretfile import FileSecretStore
 from pillion.stores.sqlite import SQLiteStateStore
 
 _PUBSUB = "pubsub.in-memory"
+
+
+class NeedsSidecar(ConfigurationError):
+    """A profile has a component that only a sidecar can reach."""
 
 
 def memory_stores() -> Stores:
@@ -27,19 +34,28 @@ def profile_stores(folders: Sequence[Path], app: str, environ: Mapping[str, str]
 
     Args:
         folders: the profile.
-        app: name of this process, which Dapr would call the app id.
-        environ: for metadata taken from it.
+        app: the id that a sidecar of these services would have, see ``app_id``; empty when nobody can tell.
+        environ: for metadata taken from it, and for Dapr's ``NAMESPACE``.
 
     Raises:
-        ConfigurationError: the profile cannot be read, or has a component that needs a sidecar.
+        NeedsSidecar: the profile has a component that only a sidecar can reach.
+        ConfigurationError: the profile cannot be read. Making a state store raises it when its keys begin with the app
+            id, and that is not known.
     """
     found = components(folders, environ)
     _check(found.values(), folders)
+    namespace = environ.get("NAMESPACE", "")
     return Stores(
-        _named(found, lambda component: _STATE[component.type](component, app)),
+        _named(found, lambda component: _STATE[component.type](component, app, namespace)),
         lambda: _SECRETS[found[SECRETS].type](found[SECRETS]) if SECRETS in found else None,
         lambda: MemoryConfigurationStore() if CONFIGURATION not in found else _configuration(found[CONFIGURATION]),
     )
+
+
+def app_id(services: Iterable[Service[Any, Any]], settings: HostSettings, environ: Mapping[str, str]) -> str:
+    """The Dapr app id of a process with these services; empty when several run and nobody says."""
+    names = {service.name for service in services}
+    return settings.app or environ.get("APP_ID", "") or (names.pop() if len(names) == 1 else "")
 
 
 def _named(
@@ -54,20 +70,35 @@ def _check(found: Iterable[Component], folders: Sequence[Path]) -> None:
     families = ("pubsub.", "state.", "secretstores.", "configuration.")
     for component in found:
         if component.type.startswith(families) and component.type not in known:
-            raise ConfigurationError(
+            raise NeedsSidecar(
                 f'component "{component.name}" ({component.file}) is of type {component.type}, which needs a sidecar: '
-                f"run beside one (pillion dev, or --bridge dapr), or choose a profile without servers than {names}"
+                f"run beside one (pillion dev, or --bridge dapr), or choose a profile that needs none, not {names}"
             )
 
 
-def _sqlite(component: Component, app: str) -> StateStore:
+def _sqlite(component: Component, app: str, namespace: str) -> StateStore:
     path = component.metadata.get("connectionString") or component.metadata.get("url") or ""
     if not path:
         raise ConfigurationError(f"{component.file}: state.sqlite needs connectionString, the path of its file")
-    kind = component.metadata.get("keyPrefix", "appid")
-    prefix = {"appid": app, "name": component.name, "none": ""}.get(kind, kind)
+    prefix = _prefix(component, app, namespace)
     table = component.metadata.get("tableName", "state")
     return SQLiteStateStore(path.removeprefix("file:").partition("?")[0], prefix=prefix, table=table)
+
+
+def _prefix(component: Component, app: str, namespace: str) -> str:
+    """What a sidecar would have this component's keys begin with; it folds the case of name and value.
+
+    Source: dapr 1.18, ``pkg/components/state/state_config.go``.
+    """
+    kind = {name.lower(): value.lower() for name, value in component.metadata.items()}.get("keyprefix", "appid")
+    if kind in ("appid", "namespace") and not app:
+        raise ConfigurationError(
+            f'the keys of component "{component.name}" ({component.file}) begin with the app id, and a process of '
+            "several services has none of its own: have them begin with the component's name (keyPrefix: name), or "
+            "name the process with PILLION_APP"
+        )
+    owner = f"{namespace}.{app}" if namespace else app
+    return {"appid": app, "namespace": owner, "name": component.name, "none": ""}.get(kind, kind)
 
 
 def _secret_file(component: Component) -> SecretStore:
@@ -82,7 +113,7 @@ def _configuration(component: Component) -> ConfigurationStore:
     return _CONFIGURATION[component.type]()
 
 
-_STATE: Mapping[str, Callable[[Component, str], StateStore]] = {
+_STATE: Mapping[str, Callable[[Component, str, str], StateStore]] = {
     "state.in-memory": lambda *_: MemoryStateStore(),
     "state.sqlite": _sqlite,
 }

@@ -4,26 +4,25 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 from uuid import uuid4
 
 from pydantic import BaseModel
 
-from pillion.context import Sending
+from pillion.context import PLAIN, Sending
 from pillion.errors import DeclarationError, Unavailable
 from pillion.pipeline.claimcheck import ClaimingBridge
 from pillion.pipeline.facilities import Facilities
 from pillion.pipeline.inbound import compiled
+from pillion.pipeline.keeper import Keeper, Resumption
 from pillion.pipeline.outbound import Cause, Outbound
-from pillion.pipeline.parking import Keeper, Resume
 from pillion.ports.bridge import Bridge
 from pillion.ports.channel import Channel
 from pillion.ports.clock import Clock, SystemClock
 from pillion.resilience.claims import Claims
 from pillion.resilience.deadlines import Deadlines
-from pillion.resilience.shelf import Shelf
+from pillion.resilience.threads import Threads
 from pillion.runtime.claims import claims_store
 from pillion.runtime.provisions import ServiceProvisions
 from pillion.runtime.settings import HostSettings
@@ -105,6 +104,7 @@ class Host:
         self._stack = AsyncExitStack()
         self._outbound: Outbound | None = None
         self._accepting = False
+        self._withdrawn = False
         self._keepers: list[Keeper] = []
         self._boot = uuid4().hex
 
@@ -138,8 +138,12 @@ class Host:
         except BaseException:
             await self._stack.aclose()
             raise
-        self._accepting = True
+        self._accepting, self._withdrawn = True, False
         self._log.info("started", services=[service.group for service in self.services])
+
+    def withdraw(self) -> None:
+        """Be not ready from now on, and go on working: for what is in front of the host and stops before it."""
+        self._withdrawn = True
 
     async def stop(self) -> int:
         """Take no more work, finish what is in hand within ``drain_seconds``, close everything.
@@ -174,7 +178,8 @@ class Host:
         Raises:
             Unavailable: the host is stopping.
         """
-        options = Sending(key, timeout, None, None, idempotency_key)
+        plain = key is None and timeout is None and idempotency_key is None
+        options = PLAIN if plain else Sending(key, timeout, None, None, idempotency_key)
         return self._open().call(command, payload, cause, options)
 
     async def send(
@@ -199,7 +204,7 @@ class Host:
 
     async def problems(self) -> Sequence[str]:
         """What keeps this host from being ready, one sentence each; empty when it is ready."""
-        if not self._accepting:
+        if self._withdrawn or not self._accepting:
             return ("the host is starting or stopping",)
         return await self.bridge.problems()
 
@@ -216,21 +221,25 @@ class Host:
         self._claims.open(await claims_store(stores, self.settings, self.services))
         for of_service in provisions:
             await of_service.open(stores, self._stack)
+            # Beside a sidecar the broker may keep letters; the check of what that has loaded tells when it does not.
+            if self.channel is None and (lost := of_service.lost_letters()):
+                self._log.warning(lost)
         await self.bridge.open()
         for of_service, found in zip(provisions, compiled_services, strict=True):
-            self._keep(of_service.shelf, found.parked, facilities)
+            self._keep(of_service, found.parked, facilities)
         self._outbound = Outbound(facilities)
 
-    def _keep(self, shelf: Shelf | None, parked: Mapping[str, Resume], facilities: Facilities) -> None:
-        if shelf is not None:
-            keeper = Keeper(shelf, parked, facilities)
+    def _keep(self, of: ServiceProvisions, parked: Mapping[str, Resumption], facilities: Facilities) -> None:
+        if of.shelf is not None:
+            keeper = Keeper(of.shelf, parked, of.service.contract.dead_letter_topic, facilities)
             self._keepers.append(keeper)
             self._stack.push_async_callback(keeper.close)
             keeper.start()
 
     def _provisions(self, service: Service[Any, Any]) -> ServiceProvisions:
         owner = f"{self.settings.instance or self._boot}/{self._boot}"
-        return ServiceProvisions(service, self._config(service), self.app, self._clock, owner)
+        config = self._config(service)
+        return ServiceProvisions(service, config, self.app, self._clock, owner, lambda: self.bridge.alone)
 
     async def _listen(self) -> None:
         port = self.settings.port
@@ -249,12 +258,12 @@ class Host:
         return self._outbound
 
     def _facilities(self) -> Facilities:
-        executor = ThreadPoolExecutor(self.settings.threads, thread_name_prefix=self.app)
-        self._stack.callback(executor.shutdown, wait=False, cancel_futures=True)
+        threads = Threads(self.settings.threads, self.app)
+        self._stack.callback(threads.close)
         deadlines = Deadlines()
         self._stack.callback(deadlines.close)
         return Facilities(
-            self._wire, self._clock, deadlines, executor, self._log, self.app, self.tracer, self._guards,
+            self._wire, self._clock, deadlines, threads, self._log, self.app, self.tracer, self._guards,
             self.settings.longest_wait, claims=self._claims,
         )  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,8 @@ from pillion.resilience.shelf import Shelf
 from pillion.runtime.stores import OpenStores
 from pillion.secrets import Secrets
 from pillion.service.catalog import handlers
-from pillion.service.service import Service, Setup
+from pillion.service.service import Service
+from pillion.service.setup import Setup
 from pillion.state import State
 from pillion.telemetry.logs import message_logger
 
@@ -32,8 +34,11 @@ _GRACE = 30.0
 class ServiceProvisions:
     """Everything the runtime opened for one service; implements ``pillion.pipeline.scope.Provisions``."""
 
-    def __init__(self, service: Service[Any, Any], settings: Any, app: str, clock: Clock, owner: str) -> None:
+    def __init__(
+        self, service: Service[Any, Any], settings: Any, app: str, clock: Clock, owner: str, alone: Callable[[], bool]
+    ) -> None:
         self.service = service
+        self._alone = alone
         self._app = app
         self._clock = clock
         self._owner = owner
@@ -51,8 +56,9 @@ class ServiceProvisions:
         self.store = await stores.state(self.service.state_component)
         self._check_once()
         if self.store is not None and self.store.capabilities.etags:
+            lease = self._longest() + _GRACE
             self.shelf = Shelf(
-                self.store, self.service.group, self._clock, lease=self._longest() + _GRACE, owner=self._owner
+                self.store, self.service.group, self._clock, lease=lease, owner=self._owner, alone=self._alone
             )
             self.letters = Letters(self.store, self.service.group, self._clock)
             stack.push_async_callback(self._close_inboxes)
@@ -63,11 +69,22 @@ class ServiceProvisions:
             setup = Setup(self.settings, self.secrets, self._state_of)
             self.resources = await stack.enter_async_context(self.service.resources(setup))
 
+    def lost_letters(self) -> str:
+        """A sentence when the service has no place for the letters of its subscriptions, else nothing."""
+        if self.letters is not None or not any(found.dead_letter for found in self.service.subscriptions.values()):
+            return ""
+        return (
+            f"dead letters of {self.service.group} are logged and lost: the profile has no state component "
+            f'"{self.service.state_component}" to keep them in; add one'
+        )
+
     def inbox(self, window: float, lease: float) -> Inbox:
         """The messages that were handled, remembered for ``window`` seconds; claims last ``lease`` seconds."""
         found = self._inboxes.get((window, lease))
         if found is None:
-            found = self._inboxes[window, lease] = Inbox(self._opened(), self._clock, window, lease, self._owner)
+            store = self._opened()
+            found = Inbox(store, self._clock, window, lease, self._owner, self._alone)
+            self._inboxes[window, lease] = found
         return found
 
     def _opened(self) -> StateStore:

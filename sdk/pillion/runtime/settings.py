@@ -30,12 +30,14 @@ class HostSettings(BaseModel, frozen=True):
             ``invocation`` (lowest latency).
         command_delivery: ``single`` for low latency or ``bulk`` for throughput, beside a sidecar.
         apps: Dapr app id by service name, where they differ; used by ``invocation``.
-        delivery_check: what to do beside a sidecar whose settings can lose messages: ``refuse`` to start, ``warn`` or
-            ``off``.
+        delivery_check: what to do beside a sidecar whose settings can lose messages, or cannot be checked: ``refuse``
+            to start, ``warn`` or ``off``. None refuses what the ``profile`` shows, and warns when none is named.
         longest_wait: seconds after which no further attempt of a message that failed is begun in the process; one that
-            has to wait longer is parked in the service's state store. Default 20; a sidecar gives up at 60.
+            has to wait longer is parked in the service's state store. Default 20; a sidecar gives up at 60. Beside one
+            a service with a state store waits no longer than the bridge's ``longest_hold``, a second.
         drain_seconds: how long to finish what is in hand at stop. Default 25.
-        threads: how many handlers that are not ``async`` run at once. Default 16.
+        threads: how many executions of one handler that is not ``async`` run at once, at most; each such handler has
+            threads of its own, so that a slow one holds up no other. Default 16.
         config_file: YAML or JSON file with a section for each service; environment variables win over it.
         queue_capacity: messages that may wait in front of one handler in the memory bridge. Default 1000.
         mqtt_url: broker of an MQTT profile, ``tcp://user:password@host:1883``, as the sidecar's component has it. None
@@ -57,7 +59,7 @@ class HostSettings(BaseModel, frozen=True):
     commands: Literal["pubsub", "invocation"] = "pubsub"
     command_delivery: Literal["single", "bulk"] = "single"
     apps: dict[str, str] = {}
-    delivery_check: Literal["refuse", "warn", "off"] = "refuse"
+    delivery_check: Literal["refuse", "warn", "off"] | None = None
     longest_wait: float = Field(default=LONGEST_WAIT, ge=0, le=50)
     drain_seconds: float = Field(default=25.0, ge=0)
     threads: int = Field(default=16, ge=1)

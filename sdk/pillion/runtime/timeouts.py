@@ -7,8 +7,6 @@ from collections.abc import Callable, Iterable, Iterator
 
 from pillion.ports.bridge import Kind, Route
 
-# What the shipped profiles say, for a sidecar whose profile is not known. Seconds.
-SIDECAR_TIMEOUT = 60.0
 # For the way to the handler and back. Seconds.
 _MARGIN = 5.0
 _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|us|µs|ns|h|m|s)")

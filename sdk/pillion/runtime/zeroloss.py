@@ -40,6 +40,20 @@ def limits(resources: Sequence[Resource]) -> list[str]:
     return [f"{found}: {LIMITS[found]}" for found in types if found in LIMITS]
 
 
+def unjudged(resources: Sequence[Resource]) -> Iterator[str]:
+    """The components with settings that may lose messages and come from a secret or a variable, a sentence each."""
+    for component in _pubsub(resources):
+        rules = RULES.get(component.type, ())
+        settings = [
+            rule.setting for rule in rules if _carries(component) in rule.on and component.is_hidden(rule.setting)
+        ]
+        if settings:
+            yield (
+                f"{component.file}: {component.name}: not judged: {', '.join(settings)}: the value comes from a secret "
+                "or a variable; written as it is it would be checked"
+            )
+
+
 def _pubsub(resources: Sequence[Resource]) -> list[Resource]:
     return [resource for resource in resources if resource.type.startswith("pubsub.")]
 

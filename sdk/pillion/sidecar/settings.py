@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from pillion.errors import ConfigurationError
 
-_DEFAULT_HTTP_PORT = 3500
+DEFAULT_HTTP_PORT = 3500
 _ADDRESS_VARIABLES = ("DAPR_HTTP_ENDPOINT", "DAPR_HTTP_PORT", "DAPR_GRPC_ENDPOINT", "DAPR_GRPC_PORT")
 
 
@@ -29,7 +29,7 @@ class SidecarSettings:
         app_port: where the application listens for the sidecar; None when the environment does not say.
     """
 
-    http_address: str = f"http://127.0.0.1:{_DEFAULT_HTTP_PORT}"
+    http_address: str = f"http://127.0.0.1:{DEFAULT_HTTP_PORT}"
     api_token: str | None = field(default=None, repr=False)
     app_token: str | None = field(default=None, repr=False)
     app_id: str | None = None
@@ -54,7 +54,7 @@ class SidecarSettings:
 def _http_address(environ: Mapping[str, str]) -> str:
     endpoint = environ.get("DAPR_HTTP_ENDPOINT", "").rstrip("/")
     if not endpoint:
-        return f"http://127.0.0.1:{_port(environ, 'DAPR_HTTP_PORT') or _DEFAULT_HTTP_PORT}"
+        return f"http://127.0.0.1:{_port(environ, 'DAPR_HTTP_PORT') or DEFAULT_HTTP_PORT}"
     if not endpoint.startswith(("http://", "https://")):
         raise ConfigurationError(
             f"DAPR_HTTP_ENDPOINT={endpoint} is no address; write it with its scheme, as in http://127.0.0.1:3500"
