@@ -13,7 +13,8 @@ from msgspec.structs import replace
 from pillion.message import Message
 from pillion.ports.bridge import Outgoing
 from pillion.ports.store import StateItem, StateStore
-from pillion.resilience.shelf import Shelf, Taken
+from pillion.resilience.parked import Taken
+from pillion.resilience.shelf import Shelf
 from pillion.stores.memory import MemoryStateStore
 from pillion.testing.clock import FakeClock
 

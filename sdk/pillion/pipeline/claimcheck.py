@@ -41,6 +41,16 @@ class ClaimingBridge:
         """That of the other bridge."""
         return self._bridge.longest_hold
 
+    @property
+    def alone(self) -> bool:
+        """That of the other bridge."""
+        return self._bridge.alone
+
+    @property
+    def forgets_calls(self) -> bool:
+        """That of the other bridge."""
+        return self._bridge.forgets_calls
+
     async def publish(self, messages: Sequence[Outgoing]) -> None:
         """Hand messages over once their payloads are stored; see ``Bridge.publish``."""
         await self._bridge.publish(await lightened(messages, self._claims))

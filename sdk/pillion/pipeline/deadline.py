@@ -3,78 +3,100 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Coroutine, Generator
+from collections.abc import Callable, Generator
+from datetime import UTC, datetime
 from types import coroutine
 from typing import Any, TypeVar, cast
 
 from pillion.context import Context
 from pillion.errors import DeadlineExceeded
+from pillion.message import Message
 from pillion.outcome import Drop, Outcome
+from pillion.pipeline.driven import driven
 from pillion.pipeline.steps import Plan, Step
 from pillion.resilience.deadlines import Deadlines
 
 T = TypeVar("T")
 
+# Seconds.
+_AHEAD = 1.0
+
 
 def deadline(plan: Plan, step: Step) -> Step:
-    """Raise ``DeadlineExceeded`` when the time is over, before the handler or within it."""
-    limit = plan.handler.timeout
-    address = plan.handler.address
-    deadlines, now = plan.facilities.deadlines, plan.facilities.clock.now
-
-    # Not ``async``: on the way of every message, so it hands its work on instead of awaiting it.
-    def limited(context: Context[Any, Any]) -> Awaitable[Outcome]:
-        message = context.message
-        seconds = limit
-        if message.expiration is not None and message.expiration.timestamp() <= now():
-            return _expired()
-        if message.deadline is not None:
-            left = message.deadline.timestamp() - now()
-            if left <= 0:
-                raise DeadlineExceeded(where=address)
-            seconds = left if limit is None or left < limit else limit
-        if seconds is None:
-            return step(context)
-        return within(seconds, deadlines, step(context), address)
-
-    # What ``within`` makes is awaited like any coroutine; only its type says less.
-    return cast("Step", limited)
-
-
-async def _expired() -> Outcome:
-    return Drop("it expired on the way")
-
-
-@coroutine
-def within(seconds: float, deadlines: Deadlines, work: Coroutine[Any, Any, T], address: str) -> Generator[Any, Any, T]:
-    """Await the work; after ``seconds`` cancel it and raise ``DeadlineExceeded``.
+    """Raise ``DeadlineExceeded`` when the time is over, before the handler or within it.
 
     Most handlers that await nothing are done at once; a timer is started only for those that are not. That is why
     this drives the coroutine itself, as ``await`` would.
     """
-    try:
-        waiting = work.send(None)
-    except StopIteration as done:
-        return done.value  # type: ignore[no-any-return]
+    limit, address = plan.handler.timeout, plan.handler.address
+    deadlines, now = plan.facilities.deadlines, plan.facilities.clock.now
+    over = Horizon(now).over
+
+    @coroutine
+    def limited(context: Context[Any, Any]) -> Generator[Any, Any, Outcome]:
+        message = context.message
+        if message.expiration is not None and over(message.expiration):
+            return Drop("it expired on the way")
+        if message.deadline is not None and over(message.deadline):
+            raise DeadlineExceeded(where=address)
+        work = step(context)
+        try:
+            waiting = work.send(None)
+        except StopIteration as done:
+            return done.value  # type: ignore[no-any-return]
+        seconds = _left(message, limit, now)
+        if seconds is None:
+            return (yield from driven(work, waiting))
+        return (yield from within(seconds, deadlines, driven(work, waiting), address))
+
+    # What a generator of this kind makes is awaited like any coroutine; only its type says less.
+    return cast("Step", limited)
+
+
+def _left(message: Message, limit: float | None, now: Callable[[], float]) -> float | None:
+    if message.deadline is None:
+        return limit
+    left = message.deadline.timestamp() - now()
+    return left if limit is None else min(left, limit)
+
+
+def within(seconds: float, deadlines: Deadlines, work: Generator[Any, Any, T], address: str) -> Generator[Any, Any, T]:
+    """Go on with the work; after ``seconds`` cancel it and raise ``DeadlineExceeded``."""
     expiry = _Expiry()
-    token = deadlines.after(seconds, expiry)
+    deadlines.after(seconds, expiry)
     try:
-        while True:
-            try:
-                sent = yield waiting
-            except BaseException as error:  # noqa: BLE001 - whatever it is, it is the work's to handle
-                waiting = work.throw(error)
-            else:
-                waiting = work.send(sent)
-    except StopIteration as done:
-        return done.value  # type: ignore[no-any-return]
+        return (yield from work)
     except asyncio.CancelledError:
         if expiry.over():
             raise DeadlineExceeded(where=address) from None
         raise
     finally:
-        deadlines.cancel(token)
+        deadlines.cancel(expiry)
         expiry.forget()
+
+
+class Horizon:
+    """Tells whether a time is over.
+
+    Most times are far away. They are compared with one that is a second ahead of now, which costs a third of turning
+    each into seconds.
+
+    Args:
+        now: seconds since 1970-01-01 UTC.
+    """
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now = now
+        self._until = 0.0
+        self._ahead = datetime.min.replace(tzinfo=UTC)
+
+    def over(self, time: datetime) -> bool:
+        """Whether this time has come."""
+        now = self._now()
+        if now > self._until:
+            self._until = now + _AHEAD
+            self._ahead = datetime.fromtimestamp(self._until, UTC)
+        return time <= self._ahead and time.timestamp() <= now
 
 
 class _Expiry:
@@ -86,7 +108,8 @@ class _Expiry:
         self._task = asyncio.current_task()
         self._expired = False
 
-    def __call__(self) -> None:
+    def expire(self) -> None:
+        """The time is over; see ``Expiring.expire``."""
         self._expired = True
         if self._task is not None:
             self._task.cancel()

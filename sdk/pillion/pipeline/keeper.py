@@ -12,7 +12,8 @@ from pillion.errors import BridgeError, SidecarError, StoreError, UnknownHandler
 from pillion.pipeline.facilities import Facilities
 from pillion.ports.bridge import Outgoing
 from pillion.resilience.deadletter import dead_letter, letter_id, sealed
-from pillion.resilience.shelf import Shelf, Taken
+from pillion.resilience.parked import Taken
+from pillion.resilience.shelf import Shelf
 from pillion.resilience.workers import Workers
 
 Resume: TypeAlias = Callable[[Taken], Awaitable[None]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
@@ -50,7 +51,7 @@ class Cause:
 
 def _timed(outgoing: Outgoing, now: datetime, options: Sending) -> Outgoing:
     """The message with its time to live, its delay and its idempotency key, where it has any."""
-    _, _, ttl, delay, idempotency_key = options
+    ttl, delay, idempotency_key = options.ttl, options.delay, options.idempotency_key
     if ttl is None and delay is None and idempotency_key is None:
         return outgoing
     if (ttl is not None and ttl <= 0) or (delay is not None and delay <= 0):
@@ -73,41 +74,29 @@ class Outbound:
         self._claims = facilities.claims
         self._next_id = facilities.ids.next
         self._now = facilities.clock.now
+        self._callers: dict[Command[Any, Any], Callable[..., Coroutine[Any, Any, Any]]] = {}
         self._source = f"/{facilities.app}/{sender}" if sender else f"/{facilities.app}"
 
-    async def call(self, command: Command[I, O], payload: I, cause: Message | Cause, options: Sending) -> O:
+    def call(
+        self, command: Command[I, O], payload: I, cause: Message | Cause, options: Sending
+    ) -> Coroutine[Any, Any, O]:
         """Send a command and wait for its answer; see ``Context.call``."""
-        now = datetime.fromtimestamp(self._now(), UTC)
-        timeout = options.timeout
-        deadline = now + (command.patience if timeout is None else timedelta(seconds=timeout))
-        if cause.deadline is not None and cause.deadline < deadline:
-            deadline = cause.deadline
-        if deadline <= now:
-            raise DeadlineExceeded(where=command.address)
-        message = self._message(command.address, command.input, payload, cause, options.key, now, deadline)
-        if options.idempotency_key is not None:
-            message = replace(message, idempotency_key=options.idempotency_key)
-        reply = await self._bridge.request(command.topic, message)
-        if reply.claim is not None:
-            reply = await self._claims.fetch(reply)
-        if reply.failure_code is not None:
-            raise failure_of(reply, command)
-        try:
-            return command.output.decode(reply)
-        except InvalidInput as error:
-            raise unreadable(command, error) from None
+        caller = self._callers.get(command)
+        if caller is None:
+            caller = self._callers[command] = self._caller(command)
+        return caller(payload, cause, options)
 
     def send(self, command: Command[I, Any], payload: I, cause: Message | Cause, options: Sending) -> Outgoing:
         """The message that asks for a command without waiting for its answer."""
         now = datetime.fromtimestamp(self._now(), UTC)
-        message = self._message(command.address, command.input, payload, cause, options.key, now, None)
+        message = self._message(command.address, command.input, payload, cause, options.key, now)
         return _timed(Outgoing(command.send_topic, message), now, options)
 
     def emit(self, event: Event[P], payload: P, cause: Message | Cause, options: Sending) -> Outgoing:
         """The message that tells of an event."""
         now = datetime.fromtimestamp(self._now(), UTC)
         key = event.key(payload) if options.key is None and event.key is not None else options.key
-        message = self._message(event.cloudevent_type or event.address, event.payload, payload, cause, key, now, None)
+        message = self._message(event.cloudevent_type or event.address, event.payload, payload, cause, key, now)
         return _timed(Outgoing(event.topic, message, event.component), now, options)
 
     def answer(self, request: Message, payload: Payload[Any], packed: Packed) -> Message:
@@ -117,7 +106,7 @@ class Outbound:
         return Message(
             self._next_id(),
             self._source,
-            f"{request.type}.reply",
+            request.type + ".reply",
             "1.0",
             None,
             None,
@@ -151,6 +140,42 @@ class Outbound:
             data=Raw(_encode(failure.data)),
         )
 
+    def _caller(self, command: Command[I, O]) -> Callable[[I, Message | Cause, Sending], Coroutine[Any, Any, O]]:
+        """Calls a command. What is the same for all calls is looked up once: there are many, and every bit counts."""
+        clock, next_id, source, claims = self._now, self._next_id, self._source, self._claims
+        request, topic, address, patience = self._bridge.request, command.topic, command.address, command.patience
+        pack, content_type, read = command.input.pack, command.input.content_type, command.output.decode
+
+        async def call(payload: I, cause: Message | Cause, options: Sending) -> O:
+            now = datetime.fromtimestamp(clock(), UTC)
+            timeout = options.timeout
+            deadline = now + (patience if timeout is None else timedelta(seconds=timeout))
+            if cause.deadline is not None and cause.deadline < deadline:
+                deadline = cause.deadline
+            if deadline <= now:
+                raise DeadlineExceeded(where=address)
+            data, data_base64 = pack(payload)
+            new_id = next_id()
+            # As in _message, which costs a call.
+            message = Message(
+                new_id, source, address, "1.0", now, options.key, content_type,
+                cause.correlation_id or cause.id or new_id, cause.id, cause.tenant_id, cause.principal_id,
+                deadline, cause.traceparent, cause.tracestate, data, data_base64,
+            )  # fmt: skip
+            if options.idempotency_key is not None:
+                message = replace(message, idempotency_key=options.idempotency_key)
+            reply = await request(topic, message)
+            if reply.claim is not None:
+                reply = await claims.fetch(reply)
+            if reply.failure_code is not None:
+                raise failure_of(reply, command)
+            try:
+                return read(reply)
+            except InvalidInput as error:
+                raise unreadable(command, error) from None
+
+        return call
+
     def _message(
         self,
         type_: str,
@@ -159,7 +184,6 @@ class Outbound:
         cause: Message | Cause,
         key: str | None,
         now: datetime,
-        deadline: datetime | None,
     ) -> Message:
         data, data_base64 = payload.pack(value)
         new_id = self._next_id()
@@ -176,7 +200,7 @@ class Outbound:
             cause.id,
             cause.tenant_id,
             cause.principal_id,
-            deadline,
+            None,
             cause.traceparent,
             cause.tracestate,
             data,

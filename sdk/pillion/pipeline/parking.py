@@ -10,7 +10,8 @@ from pillion.errors import SidecarError, StoreError
 from pillion.message import Message
 from pillion.outcome import Ack, DeadLetter, Outcome, Retry
 from pillion.pipeline.steps import Plan
-from pillion.resilience.shelf import Shelf, Taken
+from pillion.resilience.parked import Taken
+from pillion.resilience.shelf import Shelf
 from pillion.service.subscription import Subscription
 
 

@@ -17,7 +17,8 @@ from pillion.pipeline.dispatch import Dispatch
 from pillion.pipeline.steps import Plan
 from pillion.ports.bridge import Release
 from pillion.resilience.inbox import Inbox
-from pillion.resilience.shelf import Shelf, Taken
+from pillion.resilience.parked import Taken
+from pillion.resilience.shelf import Shelf
 
 # Seconds for which a claim outlives the handler's time-out, and what counts as the time-out of one that has none.
 _GRACE = 10.0

@@ -27,8 +27,8 @@ from pillion.pipeline.policy import Failed
 from pillion.pipeline.steps import Plan, Step
 from pillion.ports.bridge import Outgoing
 from pillion.resilience.deadletter import dead_letter, letter_id, sealed
+from pillion.resilience.parked import Taken
 from pillion.resilience.pause import Gate
-from pillion.resilience.shelf import Taken
 from pillion.service.subscription import Subscription
 
 # What is taken from the shelf while its subscription pauses is taken again after this time, at least. Seconds.
