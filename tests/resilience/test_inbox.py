@@ -290,6 +290,42 @@ async def test_a_claim_that_was_written_although_the_store_failed_is_taken_over(
     assert isinstance(await inbox.begin(KEY), Claim)
 
 
+async def test_claims_that_fail_together_are_tried_one_by_one(clock: FakeClock) -> None:
+    class Hasty(CountingStore):
+        async def transact(self, changes: Sequence[Change]) -> None:
+            await super().transact(changes)
+            raise StoreError("no answer")
+
+    inbox = inbox_of(Hasty(clock), clock)
+    begun = await asyncio.gather(*(inbox.begin(f"{KEY}{number}") for number in range(3)))
+    assert all(isinstance(claim, Claim) for claim in begun)
+
+
+async def test_messages_that_come_together_are_claimed_with_one_operation(clock: FakeClock) -> None:
+    store = CountingStore(clock)
+    inbox = inbox_of(store, clock)
+    await asyncio.gather(*(inbox.begin(f"{KEY}{number}") for number in range(3)))
+    assert store.operations == ["transact 3"]
+
+
+async def test_of_those_that_come_together_only_the_taken_is_refused(clock: FakeClock) -> None:
+    store = MemoryStateStore(clock)
+    await claim_of(inbox_of(store, clock, "b/1"), f"{KEY}1")
+    inbox = inbox_of(store, clock)
+    begun = await asyncio.gather(*(inbox.begin(f"{KEY}{number}") for number in range(3)), return_exceptions=True)
+    assert [type(outcome) for outcome in begun] == [Claim, Busy, Claim]
+
+
+async def test_who_is_alone_looks_and_claims_nothing(clock: FakeClock) -> None:
+    store = CountingStore(clock)
+    inbox = Inbox(store, clock, window=3600, lease=30, owner="a/1", alone=lambda: True)
+    claims = [claim_of(inbox, f"{KEY}{number}") for number in range(3)]
+    claim, *_ = await asyncio.gather(*claims)
+    assert store.operations == ["get"]
+    await inbox.commit(claim, [], OUTGOING, None)
+    assert (await record_of(inbox, f"{KEY}0")).outgoing == OUTGOING
+
+
 async def test_something_else_under_the_key_is_named(inbox: Inbox, store: StateStore) -> None:
     claim = await claim_of(inbox)
     await inbox.release(claim)

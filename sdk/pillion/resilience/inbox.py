@@ -18,7 +18,7 @@ import msgspec
 from msgspec import Struct
 
 from pillion.batches import Batches
-from pillion.errors import ConfigurationError, ConflictError, PillionError, StoreError
+from pillion.errors import ConfigurationError, ConflictError, PillionError, SidecarError, StoreError
 from pillion.ports.bridge import Outgoing
 from pillion.ports.clock import Clock
 from pillion.ports.store import Change, StateCapabilities, StateItem, StateStore, Upsert
@@ -238,11 +238,21 @@ class Inbox:
         return None if item is None else self._marks.known(Record.read(_record(name), item))
 
     async def _claim_all(self, names: Sequence[str]) -> list[Claim]:
-        """Claim these, which is said to have failed for all when one is not free: then each contends by itself."""
+        """Claim these. What fails, fails for all, so with several each is to contend by itself.
+
+        Raises:
+            ConflictError: some may not be free.
+            StoreError: the store cannot do it.
+        """
         until = self._now() + self._lease
         claims = [self._upsert(name, until, first_write=True) for name in names]
-        together = self._fenced and len(claims) > 1
-        await (self._store.transact(claims) if together else self._store.write(claims))
+        if len(claims) == 1:
+            await self._store.write(claims)
+        else:
+            try:
+                await (self._store.transact(claims) if self._fenced else self._store.write(claims))
+            except (StoreError, SidecarError) as error:
+                raise ConflictError(str(error)) from error
         return [Claim(name, until) for name in names]
 
     async def _claim(self, name: str, etag: str | None) -> Claim:
