@@ -1,4 +1,4 @@
-"""State stores that share a clock which tests move."""
+"""State stores that share a clock which tests move, and an inbox on them."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ import pytest
 import pytest_asyncio
 
 from pillion.ports.store import StateStore
+from pillion.resilience.inbox import Inbox
 from pillion.stores.memory import MemoryStateStore
 from pillion.stores.sqlite import SQLiteStateStore
 from pillion.testing.clock import FakeClock
+from tests.resilience.inboxes import inbox_of
 
 
 @pytest.fixture
@@ -29,3 +31,10 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path, clock: FakeClock
     await chosen.start()
     yield chosen
     await chosen.close()
+
+
+@pytest_asyncio.fixture
+async def inbox(store: StateStore, clock: FakeClock) -> AsyncIterator[Inbox]:
+    inbox = inbox_of(store, clock)
+    yield inbox
+    await inbox.close()
