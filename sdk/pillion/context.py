@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeAlias
 
+from msgspec import Struct
 from typing_extensions import TypeVar
 
 from pillion.errors import PillionError
@@ -28,7 +29,7 @@ S = TypeVar("S", default=Any)
 R = TypeVar("R", default=Any)
 
 
-class Sending(NamedTuple):
+class Sending(Struct, frozen=True, gc=False):
     """How a message is to travel.
 
     Attributes:
@@ -49,7 +50,7 @@ class Sending(NamedTuple):
 # What is answered in place of a command that did not: called with the error, ``async`` or not.
 Fallback: TypeAlias = Callable[[PillionError], O | Awaitable[O]]
 
-_PLAIN = Sending()
+PLAIN = Sending()
 
 
 class Once(Protocol):
@@ -73,9 +74,15 @@ class Scope(Protocol):
         """What the service's lifespan yielded."""
 
     def call(
-        self, command: Command[I, O], payload: I, cause: Message, options: Sending, fallback: Fallback[O] | None
+        self,
+        command: Command[I, O],
+        payload: I,
+        cause: Message,
+        options: Sending,
+        fallback: Fallback[O] | None,
+        until: float | None,
     ) -> Awaitable[O]:
-        """Call a declared command."""
+        """Call a declared command; wait no longer than ``until``, in seconds since 1970-01-01 UTC."""
         ...
 
     def send(self, command: Command[I, Any], payload: I, cause: Message, options: Sending) -> Outgoing:
@@ -103,22 +110,26 @@ class Scope(Protocol):
         ...
 
 
-class Context(Generic[S, R]):
+class Context(Struct, Generic[S, R], eq=False):
     """All that a handler may reach. ``Context[PaymentsConfig, Pool]`` types ``settings`` and ``resources``.
 
     Attributes:
         message: the CloudEvent that is handled: id, correlation, causation, tenant, principal, deadline, attempt.
+        until: its calls wait no longer, in seconds since 1970-01-01 UTC: a little before its time is over, so that it
+            can still do something about them. None: no limit.
     """
 
-    __slots__ = ("_log", "_scope", "held", "message", "once", "payload")
+    _scope: Scope
+    message: Message
+    payload: Any = None
+    held: list[Outgoing] | None = None
+    once: Once | None = None
+    until: float | None = None
+    _log: FilteringBoundLogger | None = None
 
-    def __init__(self, scope: Scope, message: Message) -> None:
-        self._scope = scope
-        self.message = message
-        self.payload: Any = None
-        self.held: list[Outgoing] | None = None
-        self.once: Once | None = None
-        self._log: FilteringBoundLogger | None = None
+    def __repr__(self) -> str:
+        # Not the payload: what logs a context must not tell secrets.
+        return f"<context of {self.message.type} {self.message.id}>"
 
     def call(
         self,
@@ -135,9 +146,11 @@ class Context(Generic[S, R]):
         Args:
             command: one of those in ``calls=``.
             payload: its request.
-            timeout: seconds to wait; default the command's own, and never longer than the time left to this handler.
-            key: ordering key of the message.
-            idempotency_key: names the request; a command that is handled once gives the first answer again.
+            timeout: seconds to wait; default the command's own, and never longer than the time left to this handler,
+                less a twentieth (at most half a second) in which it can still act.
+            key: the CloudEvents subject of the message. It orders nothing: calls are handled side by side.
+            idempotency_key: names the request; a command that is handled with ``once=`` gives the first answer again.
+                For any other it does nothing: such a command is done as often as it is asked for.
             fallback: gives the answer when there is none: not in time, not reachable, an internal error, or too many of
                 these before (the service's ``breaker``). Called with the error; ``async`` or not.
 
@@ -147,8 +160,9 @@ class Context(Generic[S, R]):
             UndeclaredError: ``calls=`` does not name the command.
             BridgeError: the command could not be sent.
         """
-        options = Sending(key, timeout, None, None, idempotency_key)
-        return self._scope.call(command, payload, self.message, options, fallback)
+        plain = key is None and timeout is None and idempotency_key is None
+        options = PLAIN if plain else Sending(key, timeout, None, None, idempotency_key)
+        return self._scope.call(command, payload, self.message, options, fallback, self.until)
 
     def send(
         self,
@@ -165,15 +179,18 @@ class Context(Generic[S, R]):
         Args:
             command: one of those in ``calls=``.
             payload: its request.
-            key: ordering key of the message.
+            key: the CloudEvents subject of the message; brokers that partition by it, such as Kafka, keep such messages
+                together. The receiver handles sends side by side: only events can be handled in order, ``on(key=...)``.
             ttl: seconds after which it is worth nothing and is not handled any more; default it stays.
             delay: seconds it is kept back in this service's state store; default none.
-            idempotency_key: names the request; a command that is handled once is handled once for all of them.
+            idempotency_key: names the request; a command that is handled with ``once=`` is handled once for all that
+                have its name. For any other it does nothing.
 
         Raises:
             UndeclaredError: ``calls=`` does not name the command.
             TypeError: the payload is not of the command's type.
             ValueError: ``ttl`` or ``delay`` is not above 0.
+            ConfigurationError: ``delay`` is given, and the service has no state store that keeps ETags.
         """
         options = Sending(key, None, ttl, delay, idempotency_key)
         self._hold(self._scope.send(command, payload, self.message, options))
@@ -200,9 +217,10 @@ class Context(Generic[S, R]):
             UndeclaredError: ``emits=`` does not name the event.
             TypeError: the payload is not of the event's type.
             ValueError: ``ttl`` or ``delay`` is not above 0.
+            ConfigurationError: ``delay`` is given, and the service has no state store that keeps ETags.
         """
         plain = key is None and ttl is None and delay is None
-        options = _PLAIN if plain else Sending(key, None, ttl, delay)
+        options = PLAIN if plain else Sending(key, None, ttl, delay)
         self._hold(self._scope.emit(event, payload, self.message, options))
 
     @property

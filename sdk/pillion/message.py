@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 from msgspec import UNSET, Raw, Struct, UnsetType, field
+
+# One for all messages: a dict for each would cost a tenth of what it takes to read one.
+NO_EXTENSIONS: Mapping[str, Any] = MappingProxyType({})
 
 
 # Nothing in a message can point back to it, so the garbage collector need not look: a tenth of a round trip.
@@ -36,10 +40,13 @@ class Message(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=Tru
         failure_code: in a reply or a dead letter: why it failed.
         failure_status: HTTP status of the failure.
         failure_title: one sentence about the failure.
+        failure_place: in a dead letter: where in the service's code it failed, file and line.
         subscriber: in a dead letter: what failed to handle it, for example ``orders.v1.refund``.
         expiration: after this time the message is worth nothing and is dropped.
         idempotency_key: the sender's name for this request: all messages with it ask for the same thing once.
         claim: key of the payload in the claims store, which carries it instead of the message.
+        first_failed: of a message that was a dead letter and is handled again: when it became one first.
+        replays: how often it was a dead letter and was handled again. None: never.
         topic: topic it came from, as Dapr adds it.
         pubsubname: component it came from, as Dapr adds it.
         traceid: trace id as Dapr adds it; always a string.
@@ -77,8 +84,11 @@ class Message(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=Tru
     topic: str | None = None
     pubsubname: str | None = None
     traceid: str | None = None
+    failure_place: str | None = field(default=None, name="failureplace")
+    first_failed: datetime | None = field(default=None, name="firstfailed")
+    replays: int | None = None
     # CloudEvents allows only letters and digits, so no attribute of an event can have this name.
-    extensions: Mapping[str, Any] = field(default_factory=dict, name="-")
+    extensions: Mapping[str, Any] = field(default=NO_EXTENSIONS, name="-")
 
     @property
     def json(self) -> bytes:

@@ -7,36 +7,38 @@ deadline is an entry in a dict, and the loop has one timer for the earliest of t
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from itertools import count
 from time import monotonic
+from typing import Protocol
 
 # Timers may fire a little early; what is due within this time, in seconds, is due.
 _RESOLUTION = 0.001
 
 
+class Expiring(Protocol):
+    """What has a deadline; it is told apart from others by identity, so it must not define equality."""
+
+    def expire(self) -> None:
+        """Its time is over."""
+
+
 class Deadlines:
-    """Calls back when a time has passed. Belongs to one event loop."""
+    """Tells when a time has passed. Belongs to one event loop."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._tokens = count()
-        self._entries: dict[int, tuple[float, Callable[..., None], tuple[object, ...]]] = {}
+        self._entries: dict[Expiring, float] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._next = float("inf")
 
-    def after(self, seconds: float, expire: Callable[..., None], *arguments: object) -> int:
-        """Call ``expire`` with the arguments when these seconds have passed; the token takes it back."""
-        due = monotonic() + seconds
-        token = next(self._tokens)
-        self._entries[token] = (due, expire, arguments)
+    def after(self, seconds: float, expiring: Expiring) -> None:
+        """Let it expire when these seconds have passed; a deadline that it has already is forgotten."""
+        self._entries[expiring] = due = monotonic() + seconds
         if due < self._next:
             self._schedule(due)
-        return token
 
-    def cancel(self, token: int) -> None:
-        """Take a deadline back; does nothing when it has passed."""
-        self._entries.pop(token, None)
+    def cancel(self, expiring: Expiring) -> None:
+        """Take its deadline back; does nothing when it has none, or it has passed."""
+        self._entries.pop(expiring, None)
 
     def close(self) -> None:
         """Forget all deadlines."""
@@ -55,12 +57,11 @@ class Deadlines:
         self._timer = None
         self._next = float("inf")
         now = monotonic() + _RESOLUTION
-        expired = [token for token, (due, _, _) in self._entries.items() if due <= now]
-        for token in expired:
-            entry = self._entries.pop(token, None)
-            if entry is not None:
-                entry[1](*entry[2])
+        for expiring in [expiring for expiring, due in self._entries.items() if due <= now]:
+            # One that expires may take others back.
+            if self._entries.pop(expiring, None) is not None:
+                expiring.expire()
         if self._entries:
-            earliest = min(due for due, _, _ in self._entries.values())
+            earliest = min(self._entries.values())
             if earliest < self._next:
                 self._schedule(earliest)

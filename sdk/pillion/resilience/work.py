@@ -8,7 +8,7 @@ from typing import Any
 from msgspec import Struct
 
 
-class Work(Struct, kw_only=True):
+class Work(Struct, kw_only=True, eq=False):
     """Work of a task that does other work before and after it.
 
     Attributes:
@@ -19,9 +19,9 @@ class Work(Struct, kw_only=True):
     worker: asyncio.Task[Any] | None = None
     abandoned: bool = False
 
-    def begin(self) -> None:
-        """The current task does it from now on, and may be cancelled."""
-        self.worker = asyncio.current_task()
+    def begin(self, worker: asyncio.Task[Any] | None) -> None:
+        """This task, the current one, does it from now on, and may be cancelled."""
+        self.worker = worker
 
     def end(self) -> bool:
         """It is over. Whether the cancellation that came was for this work alone, so that the task goes on."""

@@ -20,6 +20,7 @@ class Workers(Generic[J]):
 
     Attributes:
         jobs: those that no worker has begun.
+        worker: the task that begins a job; true for the job until it awaits something.
 
     Args:
         handle: does one job; it must not raise.
@@ -30,6 +31,7 @@ class Workers(Generic[J]):
         self._handle = handle
         self.limit = limit
         self.jobs: deque[J] = deque()
+        self.worker: asyncio.Task[None] | None = None
         self._context = copy_context()
         self._idle: list[asyncio.Future[None]] = []
         self._tasks: set[asyncio.Task[None]] = set()
@@ -73,13 +75,14 @@ class Workers(Generic[J]):
 
     async def _work(self) -> None:
         jobs, handle = self.jobs, self._handle
-        loop, clean = asyncio.get_running_loop(), copy_context()
+        loop, clean, worker = asyncio.get_running_loop(), copy_context(), asyncio.current_task()
         self._waking = False
         while True:
             while jobs:
                 job = jobs.popleft()
                 if jobs and not self._waking:
                     self._wake()
+                self.worker = worker
                 await handle(job)
                 if copy_context() != clean:
                     return

@@ -32,6 +32,16 @@ class TracedBridge:
         """That of the other bridge."""
         return self._bridge.longest_hold
 
+    @property
+    def alone(self) -> bool:
+        """That of the other bridge."""
+        return self._bridge.alone
+
+    @property
+    def forgets_calls(self) -> bool:
+        """That of the other bridge."""
+        return self._bridge.forgets_calls
+
     async def publish(self, messages: Sequence[Outgoing]) -> None:
         """Hand messages over, each in a producer span; see ``Bridge.publish``."""
         with self._tracer.publishing(messages) as stamped:

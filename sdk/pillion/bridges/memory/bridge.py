@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from uuid import uuid4
 
 from pillion.bridges.memory.broker import MemoryBroker, Topic
 from pillion.bridges.memory.lane import Delivery, Lane
-from pillion.bridges.memory.waits import Waits
 from pillion.codec.cloudevents import MalformedEvent, decode, encode
 from pillion.codec.raw import raw_event
 from pillion.errors import UnknownCommand
@@ -17,6 +17,7 @@ from pillion.message import Message
 from pillion.ports.bridge import Outgoing, Route
 from pillion.ports.clock import Clock, SystemClock
 from pillion.resilience.deadletter import malformed
+from pillion.resilience.deadlines import Deadlines
 
 COMPONENT = "pubsub"
 
@@ -43,7 +44,7 @@ class MemoryBridge:
         self._watch = watch
         self._instance = uuid4().hex
         self._routes: Sequence[Route] = ()
-        self._waits: Waits | None = None
+        self._deadlines: Deadlines | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._open = False
 
@@ -69,7 +70,7 @@ class MemoryBridge:
     async def start(self) -> None:
         """Nothing to connect to; see ``Bridge.start``."""
         self._loop = asyncio.get_running_loop()
-        self._waits = Waits(self._clock)
+        self._deadlines = Deadlines()
 
     async def open(self) -> None:
         """Begin to deliver; see ``Bridge.open``."""
@@ -100,7 +101,7 @@ class MemoryBridge:
 
     async def request(self, topic: str, message: Message) -> Message:
         """Queue a command and wait for its reply; see ``Bridge.request``."""
-        if self._loop is None or self._waits is None:
+        if self._loop is None or self._deadlines is None:
             raise RuntimeError("the bridge is not started")
         if self._watch is not None:
             self._watch(topic, message)
@@ -110,7 +111,10 @@ class MemoryBridge:
         type_ = message.type
         if not (self.broker.offer(found, type_, delivery) or await self.broker.put(found, type_, delivery)):
             await self._nobody(found, message, delivery)
-        self._waits.begin(message, delivery)
+        if message.deadline is not None:
+            # From when it was made, which is just now: asking the clock again costs more than the difference.
+            made = message.time or datetime.fromtimestamp(self._clock.now(), UTC)
+            self._deadlines.after((message.deadline - made).total_seconds(), delivery)
         try:
             answer = decode(await reply)
         except asyncio.CancelledError:
@@ -119,7 +123,7 @@ class MemoryBridge:
         finally:
             if found.waiting:
                 found.forget(delivery)
-            self._waits.end(delivery)
+            self._deadlines.cancel(delivery)
         if self._watch is not None:
             self._watch("reply", answer)
         return answer
@@ -137,8 +141,8 @@ class MemoryBridge:
         if self._open:
             self._open = False
             await self.broker.forget(self._routes, self._instance)
-        if self._waits is not None:
-            self._waits.close()
+        if self._deadlines is not None:
+            self._deadlines.close()
 
     async def problems(self) -> Sequence[str]:
         """Nothing, once it is started."""
