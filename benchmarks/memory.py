@@ -18,6 +18,7 @@ from pillion.runtime.stores import Stores
 from pillion.service.service import Service
 
 IN_FLIGHT = (1, 16, 64)
+REPORTED = 16
 ROUNDS = 7
 CALLS = 20_000
 
@@ -89,7 +90,7 @@ async def _per_second(call: Call, in_flight: int) -> float:
 def measure() -> dict[str, Any]:
     """Measure and print; best rounds count.
 
-    ``per_second`` and ``of_floor`` are of one measurement, with as many in flight as give the best throughput.
+    ``per_second`` and ``of_floor`` are of one measurement, with 16 in flight as in the other benchmarks of commands.
     ``cells`` has both figures for each number in flight.
     """
     best = {count: [max(of) for of in zip(*pairs, strict=True)] for count, pairs in asyncio.run(rates()).items()}
@@ -100,7 +101,7 @@ def measure() -> dict[str, Any]:
         str(count): {"per_second": round(ours), "of_floor": round(ours / floor, 3)}
         for count, (ours, floor) in best.items()
     }
-    return {**max(cells.values(), key=lambda cell: cell["per_second"]), "cells": cells}
+    return {**cells[str(REPORTED)], "cells": cells}
 
 
 if __name__ == "__main__":
