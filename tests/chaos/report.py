@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from tests.chaos.scenario import Result
 
@@ -23,24 +23,53 @@ def row(result: Result) -> str:
     return _line((result.fault.name, *_cells(*_numbers(result)))) + "".join(f"\n    {sentence}" for sentence in wrong)
 
 
-def total(results: Sequence[Result]) -> str:
-    """The last line for a terminal: sums, and of the times to recover the longest."""
-    return _line(("total", *_total(results)))
+def total(results: Sequence[Result], beyond: Collection[str] = ()) -> str:
+    """The last line for a terminal: sums, and of the times to recover the longest.
+
+    Args:
+        results: of the runs.
+        beyond: faults under which the broker itself loses messages; they do not count.
+    """
+    return _line(("total", *_total([result for result in results if result.fault.name not in beyond])))
 
 
-def markdown(results: Sequence[Result], missing: Mapping[str, str], command: str, date: str, minutes: float) -> str:
-    """All results as a table for the documents, with how they came about, and why some faults are not in it."""
-    rows = [(result.fault.about, *_cells(*_numbers(result))) for result in results]
-    rows.append(("**total**, and the longest recovery", *_total(results)))
+def markdown(
+    results: Sequence[Result],
+    missing: Mapping[str, str],
+    beyond: Mapping[str, str],
+    command: str,
+    date: str,
+    minutes: float,
+) -> str:
+    """All results as a table for the documents, with how they came about, and why some faults do not count.
+
+    Args:
+        results: of the runs.
+        missing: faults that were not run, and why.
+        beyond: faults under which the broker itself loses messages, and why.
+        command: what ran them.
+        date: of the run.
+        minutes: that it took.
+    """
+    counted = [result for result in results if result.fault.name not in beyond]
+    rows = [(result.fault.about, *_cells(*_numbers(result))) for result in counted]
+    rows.append(("**total**, and the longest recovery", *_total(counted)))
+    limits = [_limit(result, beyond[result.fault.name]) for result in results if result.fault.name in beyond]
     lines = [
         f"Measured on {date} with `{command}`, in {minutes:.0f} minutes.",
         "",
         "| " + " | ".join(("what goes wrong", *_HEADS[1:])) + " |",
         "|---" + "|---:" * (len(_HEADS) - 1) + "|",
         *("| " + " | ".join(cells) + " |" for cells in rows),
+        *limits,
         *(f"\nWithout `{name}`: {why}." for name, why in missing.items()),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _limit(result: Result, why: str) -> str:
+    arrived = f"{result.verdict.processed} of {result.plan.messages} orders arrived"
+    return f"\nNot in the total: {result.fault.about} ({arrived}); {why}."
 
 
 def _numbers(result: Result) -> tuple[Sequence[int], Sequence[float | None]]:

@@ -36,7 +36,7 @@ def test_a_total_without_strikes_has_no_recovery(quiet: Result) -> None:
 
 
 def test_a_table_says_how_it_came_about_and_ends_with_the_total(quiet: Result, struck: Result) -> None:
-    text = markdown([quiet, struck], {"full": "it has no limit"}, "python -m it", "2030-01-02", 14.2)
+    text = markdown([quiet, struck], {"full": "it has no limit"}, {}, "python -m it", "2030-01-02", 14.2)
     first, _, heads, _, *rows, _, missing = text.splitlines()
     assert first == "Measured on 2030-01-02 with `python -m it`, in 14 minutes."
     assert heads.startswith("| what goes wrong | published | processed | lost | doubled |")
@@ -51,3 +51,11 @@ def test_a_line_for_a_terminal_is_as_wide_as_its_head(quiet: Result, struck: Res
         "    3 times confirmed is lost",
         "    4 messages are still with the broker",
     ]
+
+
+def test_what_the_broker_itself_loses_is_named_and_does_not_count(quiet: Result, struck: Result) -> None:
+    text = markdown([quiet, struck], {}, {"custody": "it forgets"}, "python -m it", "2030-01-02", 14.2)
+    *_, counted, _, limit = text.splitlines()
+    assert counted == "| **total**, and the longest recovery | 500 | 500 | 0 | 0 | 7 | 0 | - | - | 10.0 |"
+    assert limit == f"Not in the total: {struck.fault.about} (499 of 500 orders arrived); it forgets."
+    assert total([quiet, struck], {"custody"}) == total([quiet])

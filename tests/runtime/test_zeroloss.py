@@ -201,3 +201,15 @@ def test_a_resiliency_behind_another_document_is_one_that_daprd_does_not_load(tm
 def test_what_a_type_loses_whatever_its_settings_is_told() -> None:
     (limit,) = limits(profile("local"))
     assert limit.startswith("pubsub.in-memory: what is in flight is lost")
+
+
+@pytest.mark.parametrize("name", ["rabbitmq", "mqtt"])
+def test_that_a_broker_keeps_nothing_for_the_first_subscriber_is_told(name: str) -> None:
+    assert any(
+        "before its first subscriber has ever started is thrown away" in limit for limit in limits(profile(name))
+    )
+
+
+@pytest.mark.parametrize("name", ["redis", "kafka", "nats"])
+def test_of_brokers_that_lose_nothing_nothing_is_told(name: str) -> None:
+    assert limits(profile(name)) == []

@@ -10,6 +10,7 @@ from pillion.runtime.inbound import Inbound
 from pillion.runtime.loss import Loss
 from pillion.runtime.resources import Resource
 from pillion.runtime.rules import BROADCASTS, CALLS, EVENTS, LIMITS, RULES
+from pillion.sidecar.capabilities import capabilities
 
 # What names the consumer group; the app id does when it is not set.
 _GROUP = {
@@ -20,6 +21,11 @@ _GROUP = {
     "pubsub.mqtt3": "consumerID",
 }
 _CARRIES = {"replies": CALLS, "commands": CALLS, "broadcast": BROADCASTS}
+
+_NOT_KEPT = (
+    "what is published to a topic before its first subscriber has ever started is thrown away; start each consumer "
+    "once before what it is to hear is published"
+)
 
 
 def losses(resources: Sequence[Resource]) -> Iterator[Loss]:
@@ -37,7 +43,11 @@ def losses(resources: Sequence[Resource]) -> Iterator[Loss]:
 def limits(resources: Sequence[Resource]) -> list[str]:
     """What the types of the pub/sub components lose whatever their settings, a sentence each."""
     types = dict.fromkeys(component.type for component in _pubsub(resources))
-    return [f"{found}: {LIMITS[found]}" for found in types if found in LIMITS]
+    given = {type_: capabilities(type_) for type_ in types}
+    forgetful = [type_ for type_, has in given.items() if has is not None and has.durable and not has.keeps]
+    return [f"{type_}: {LIMITS[type_]}" for type_ in types if type_ in LIMITS] + [
+        f"{type_}: {_NOT_KEPT}" for type_ in forgetful
+    ]
 
 
 def unjudged(resources: Sequence[Resource]) -> Iterator[str]:
