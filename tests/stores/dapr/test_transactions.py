@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 import pytest
 from aiohttp import web
@@ -77,7 +77,7 @@ def first(key: str) -> Upsert:
     return Upsert(key, b"2", first_write=True)
 
 
-async def outcomes(store: DaprStateStore, *transactions: list[Change]) -> list[type[BaseException] | None]:
+async def outcomes(store: DaprStateStore, *transactions: Sequence[Change]) -> list[type[BaseException] | None]:
     done = await asyncio.gather(*(store.transact(changes) for changes in transactions), return_exceptions=True)
     return [None if outcome is None else type(outcome) for outcome in done]
 
@@ -98,8 +98,26 @@ async def test_one_that_conflicts_spoils_no_other(store: DaprStateStore) -> None
 
 
 async def test_those_that_change_the_same_value_do_not_share(store: DaprStateStore, peer: Peer) -> None:
-    assert await outcomes(store, [Upsert("a", b"1")], [Upsert("a", b"2")]) == [None, None]
-    assert peer.transactions == [["a"], ["a"]]
+    changes = [[Upsert("a", b"1"), Upsert("b", b"1")], [Upsert("c", b"1")], [Upsert("a", b"2")]]
+    assert await outcomes(store, *changes) == [None, None, None]
+    assert peer.transactions == [["a", "b", "c"], ["a"]]
+
+
+async def test_of_those_that_change_the_same_version_the_later_has_lost(store: DaprStateStore, peer: Peer) -> None:
+    changes = [[first("a"), Upsert("b", b"1")], [first("a"), Upsert("c", b"1")]]
+    assert await outcomes(store, *changes) == [None, ConflictError]
+    assert peer.transactions == [["a", "b"]]
+
+
+async def test_when_the_first_is_refused_the_later_is_tried(store: DaprStateStore, peer: Peer) -> None:
+    changes = [[first("a"), Upsert("bad", b"1")], [first("a"), Upsert("c", b"1")]]
+    assert await outcomes(store, *changes) == [SidecarError, None]
+
+
+async def test_the_one_to_blame_is_found_with_few_requests(store: DaprStateStore, peer: Peer) -> None:
+    changes = [[Upsert(f"{number:02}" if number != 21 else "bad", b"1")] for number in range(32)]
+    assert await outcomes(store, *changes) == [None] * 21 + [SidecarError] + [None] * 10
+    assert len(peer.transactions) == 11
 
 
 async def test_large_ones_do_not_share(store: DaprStateStore, peer: Peer) -> None:

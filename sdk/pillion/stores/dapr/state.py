@@ -5,18 +5,17 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Sequence
-from operator import attrgetter
 from typing import Any
 from urllib.parse import quote
 
 import msgspec
 
-from pillion.batches import Batches
-from pillion.errors import ConflictError, PillionError, SidecarError, SidecarUnavailable, StoreError
+from pillion.errors import ConflictError, PillionError, SidecarError, StoreError
 from pillion.ports.store import Change, Remove, StateCapabilities, StateItem, Upsert
 from pillion.sidecar.channel import SidecarChannel
 from pillion.sidecar.health import Component
 from pillion.stores.dapr.component import loaded
+from pillion.stores.dapr.transactions import Transactions
 from pillion.stores.dapr.value import from_dapr, to_dapr
 
 _REDIS = "state.redis"
@@ -24,9 +23,6 @@ _REDIS = "state.redis"
 # "only if absent" marks the key for ever, and later plain writes to it fail.
 _REDIS_ABSENT = "-1"
 _REDIS_FOR_EVER = "-1"
-# How many transactions share a request, at most, and how many bytes of values they have.
-_LARGEST_BATCH = 50
-_LARGEST_BYTES = 1_000_000
 
 
 class _Found(msgspec.Struct):
@@ -52,7 +48,7 @@ class DaprStateStore:
         self._path = f"/v1.0/state/{quote(component, safe='')}"
         self._redis = False
         self._capabilities = StateCapabilities()
-        self._transactions: Batches[Sequence[Change], None] = Batches(self._transact_all, _LARGEST_BATCH)
+        self._transactions = Transactions(self._transact)
 
     @property
     def capabilities(self) -> StateCapabilities:
@@ -115,7 +111,7 @@ class DaprStateStore:
             return
         self._check(changes)
         self._check_transaction(changes)
-        await self._transactions.put(changes, to_its_end=True)
+        await self._transactions.put(changes)
 
     async def _get_one(self, key: str) -> dict[str, StateItem]:
         path = f"{self._path}/{quote(key, safe='')}"
@@ -133,26 +129,6 @@ class DaprStateStore:
         if broken is not None:
             raise StoreError(f"{doing}: {broken.key!r}: {broken.error}")
         return {item.key: StateItem(from_dapr(bytes(item.data)), item.etag) for item in found if bytes(item.data)}
-
-    async def _transact_all(self, parts: Sequence[Sequence[Change]]) -> Sequence[PillionError | None]:
-        """What came of each transaction. They make one together; if that does not fit, each is one by itself."""
-        if len(parts) > 1 and (together := _together(parts)):
-            try:
-                await self._transact(together)
-            except SidecarUnavailable as error:
-                return [error] * len(parts)
-            except (ConflictError, SidecarError):
-                pass
-            else:
-                return [None] * len(parts)
-        return await asyncio.gather(*(self._tried(part) for part in parts))
-
-    async def _tried(self, changes: Sequence[Change]) -> PillionError | None:
-        try:
-            await self._transact(changes)
-        except PillionError as error:
-            return error
-        return None
 
     async def _transact(self, changes: Sequence[Change]) -> None:
         operations = [self._operation(change) for change in changes]
@@ -236,16 +212,6 @@ class DaprStateStore:
             f"state component {self._component!r} {lack}; {way_on}, or choose another type in the profile, such as "
             "state.postgresql or state.sqlite"
         )
-
-
-def _together(parts: Sequence[Sequence[Change]]) -> Sequence[Change]:
-    """These transactions as one; empty when that is none, or a large one."""
-    changes = [change for part in parts for change in part]
-    size = sum(len(change.value) for change in changes if isinstance(change, Upsert))
-    if size > _LARGEST_BYTES or len({change.key for change in changes}) < len(changes):
-        return ()
-    # Writers that lock the same keys in the same order never wait for each other in a circle.
-    return sorted(changes, key=attrgetter("key"))
 
 
 def _etag(item: StateItem | None) -> str | None:
