@@ -81,7 +81,7 @@ class Transactions:
 
 
 def _apart(transactions: Sequence[Transaction]) -> tuple[Sequence[int], Mapping[int, int]]:
-    """The numbers of those that can be parts of one; and each other with the earlier one that changes the same value."""
+    """The numbers of those that can be parts of one; each other one with an earlier that changes the same value."""
     first: list[int] = []
     rivals: dict[int, int] = {}
     owners: dict[str, int] = {}
