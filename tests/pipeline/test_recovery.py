@@ -5,13 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
+import pytest
 from msgspec import Raw
 
 from pillion import Context, Contract, Service
 from pillion.bridges.memory.bridge import MemoryBridge
+from pillion.errors import DeadlineExceeded
 from pillion.message import Message
 from pillion.outcome import Ack
+from pillion.pipeline.leaving import uninterrupted
 from pillion.ports.bridge import Kind, Outgoing, Route
+from pillion.ports.store import Change
 from pillion.resilience.inbox import Claim, Inbox
 from pillion.runtime.host import Host
 from pillion.runtime.stores import Stores
@@ -151,3 +155,25 @@ async def test_a_call_that_died_before_its_messages_left_is_finished_by_another(
     call.cancel()
     bridge.let.set()
     await dead.stop()
+
+
+class Slow(MemoryStateStore):
+    """Takes so long for a commit that time-outs come in the middle of it."""
+
+    async def transact(self, changes: Sequence[Change]) -> None:
+        await uninterrupted(self._commit(changes))
+
+    async def _commit(self, changes: Sequence[Change]) -> None:
+        await asyncio.sleep(0.2)
+        await super().transact(changes)
+
+
+async def test_a_call_whose_time_is_over_during_the_commit_lets_its_messages_leave() -> None:
+    orders = Orders()
+    orders.store = Slow(orders.clock)
+    bridge = MemoryBridge(clock=orders.clock)
+    async with orders.host(bridge) as host:
+        with pytest.raises(DeadlineExceeded):
+            await host.call(orders.place, 7, timeout=0.1)
+        await until_quiet(bridge.broker, orders.clock, 10, host.keepers)
+        assert orders.heard == [7]

@@ -66,15 +66,23 @@ def leaving(plan: Plan) -> Leave:
 
         return publish
 
+    recovery = Recovery(plan)
+
     async def commit(context: Context[Any, Any], reply: Message | None) -> None:
         execution: Any = context.once
         held, answer = await dispatch.recordable(context.held or (), reply)
-        record = await execution.commit(execution.store.changes(), held, answer)
+        try:
+            record = await execution.commit(execution.store.changes(), held, answer)
+        except asyncio.CancelledError:
+            # It was written, or was not, and whoever gets a failure for an answer may not ask again.
+            with suppress(PillionError):
+                await uninterrupted(recovery.finish(context.message))
+            raise
         await uninterrupted(dispatch.record(execution.inbox, record))
 
     if not (plan.replies and plan.facilities.bridge.forgets_calls):
         return commit
-    keep = Recovery(plan).keep
+    keep = recovery.keep
 
     async def keep_and_commit(context: Context[Any, Any], reply: Message | None) -> None:
         # Nobody brings such a call again; only the shelf can finish what this process may leave unfinished.
