@@ -110,3 +110,36 @@ async def test_it_begins_again_after_it_was_idle(work: Work) -> None:
     assert await batches.put(1) == 2
     await batches.close()
     assert await batches.put(2) == 4
+
+
+async def test_close_does_not_wait_for_what_is_asked_later() -> None:
+    turns = asyncio.Semaphore(0)
+
+    async def work(items: Sequence[int]) -> Sequence[int]:
+        await turns.acquire()
+        return items
+
+    batches = Batches(work, largest=1)
+    first = batches.put(1)
+    closing = asyncio.create_task(batches.close())
+    await asyncio.sleep(0)
+    later = batches.put(2)
+    turns.release()
+    await closing
+    assert (first.done(), later.done()) == (True, False)
+    turns.release()
+    assert await later == 2
+
+
+async def test_when_its_loop_ends_nobody_waits_for_ever(work: Work) -> None:
+    batches = Batches(work, largest=1)
+
+    async def ask(number: int) -> int:
+        return await batches.put(number, to_its_end=True)
+
+    asked = [asyncio.create_task(ask(number)) for number in (1, 2)]
+    await work.begun.wait()
+    for task in asyncio.all_tasks() - {asyncio.current_task()}:
+        task.cancel()
+    await asyncio.wait(asked)
+    assert all(task.cancelled() for task in asked)

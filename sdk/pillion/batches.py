@@ -16,6 +16,10 @@ class _Settled(asyncio.Future[R]):
     def cancel(self, msg: object = None) -> bool:  # noqa: ARG002 - asyncio's name
         return False
 
+    def give_up(self) -> None:
+        """Nobody goes on with the work."""
+        super().cancel()
+
 
 class _Job(NamedTuple, Generic[T, R]):
     item: T
@@ -37,6 +41,7 @@ class Batches(Generic[T, R]):
         self._work = work
         self._largest = largest
         self._jobs: list[_Job[T, R]] = []
+        self._in_hand: list[_Job[T, R]] = []
         self._worker: asyncio.Task[None] | None = None
 
     def put(self, item: T, *, to_its_end: bool = False) -> asyncio.Future[R]:
@@ -60,16 +65,28 @@ class Batches(Generic[T, R]):
         return self._worker is None
 
     async def close(self) -> None:
-        """Wait until all that was asked for is done."""
-        while self._worker is not None:
+        """Wait until all that was asked for by now is done."""
+        if asked := self._open():
+            await asyncio.wait(asked)
+        if self._worker is not None and not self._open():  # it ends in its next turn
             await asyncio.wait([self._worker])
+
+    def _open(self) -> list[asyncio.Future[R]]:
+        return [job.done for job in (*self._in_hand, *self._jobs) if not job.done.done()]
 
     async def _run(self) -> None:
         try:
             while self._jobs:
-                batch, self._jobs = self._jobs[: self._largest], self._jobs[self._largest :]
-                _settle(batch, await self._outcomes([job.item for job in batch]))
+                self._in_hand, self._jobs = self._jobs[: self._largest], self._jobs[self._largest :]
+                _settle(self._in_hand, await self._outcomes([job.item for job in self._in_hand]))
+        except BaseException:
+            # The loop ends; nobody must wait for what nobody does.
+            for job in (*self._in_hand, *self._jobs):
+                (job.done.give_up if isinstance(job.done, _Settled) else job.done.cancel)()
+            self._jobs = []
+            raise
         finally:
+            self._in_hand = []
             self._worker = None
 
     async def _outcomes(self, items: Sequence[T]) -> Sequence[R | Exception]:

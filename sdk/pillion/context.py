@@ -61,6 +61,11 @@ class Once(Protocol):
         """Holds the changes back until then."""
         ...
 
+    @property
+    def committed(self) -> bool:
+        """Whether they are written, whatever came after that."""
+        ...
+
 
 class Scope(Protocol):
     """What the runtime gives all executions of one handler."""

@@ -342,3 +342,16 @@ async def test_of_each_handler_as_many_are_taken_as_there_is_room_for(shelf: She
     assert ids(await shelf.due(rooms.__getitem__)) == ["3", "6", "7"]
     assert shelf.next_due({**rooms, "orders.v1.slow": 0}.__getitem__) is None
     assert shelf.next_due(rooms.__getitem__) == clock.now()
+
+
+async def test_what_was_put_there_again_is_not_forgotten(shelf: Shelf, clock: FakeClock) -> None:
+    message = Message("1", "/x", "orders.v1.place", "1.0")
+    await shelf.park(message, "orders.v1.place/recovery", clock.now(), 1, "in hand")
+    (taken,) = await shelf.due()
+    await shelf.park(message, "orders.v1.place/recovery", clock.now() + 10, 1, "in hand")
+    await shelf.forget(taken)
+    assert shelf.next_due() == clock.now() + 10
+    await clock.advance(10)
+    (again,) = await shelf.due()
+    await shelf.forget(again)
+    assert (await shelf.due(), shelf.next_due()) == ([], None)

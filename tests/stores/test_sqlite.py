@@ -93,6 +93,20 @@ async def test_a_locked_file_is_an_error_that_keeps_the_loop_alive(store: SQLite
     assert (await store.get(["1"]))["1"].value == b"1"
 
 
+async def test_a_locked_file_is_waited_for_once_by_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pillion.stores.sqlite._BUSY_SECONDS", 0.05)
+    store = SQLiteStateStore(tmp_path / "state.db")
+    await store.start()
+    with closing(sqlite3.connect(tmp_path / "state.db", isolation_level=None)) as database:
+        database.execute("BEGIN IMMEDIATE")
+        refused = [asyncio.create_task(store.write([Upsert(f"{number}", b"1")])) for number in range(200)]
+        # One wait is for all that came together; one for each would take ten seconds.
+        async with asyncio.timeout(5):
+            await asyncio.wait(refused)
+        assert all("locked" in str(task.exception()) for task in refused)
+    await store.close()
+
+
 async def test_a_change_that_fails_leaves_the_store_usable(store: SQLiteStateStore) -> None:
     with pytest.raises(UnicodeDecodeError):
         await store.transact([Upsert("1", b"1"), Upsert("2", b"\xff")])

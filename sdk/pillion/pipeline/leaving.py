@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
-from types import coroutine
 from typing import Any, TypeAlias, TypeVar
 
 from pillion.context import Context
@@ -13,7 +12,6 @@ from pillion.errors import PillionError
 from pillion.message import Message
 from pillion.outcome import Ack
 from pillion.pipeline.dispatch import Dispatch
-from pillion.pipeline.driven import driven
 from pillion.pipeline.recovery import Recovery
 from pillion.pipeline.steps import Plan
 from pillion.ports.bridge import Outgoing
@@ -66,21 +64,23 @@ def leaving(plan: Plan) -> Leave:
 
         return publish
 
-    recovery = Recovery(plan)
+    recovery, bridge = Recovery(plan), plan.facilities.bridge
 
     async def commit(context: Context[Any, Any], reply: Message | None) -> None:
         execution: Any = context.once
         held, answer = await dispatch.recordable(context.held or (), reply)
         try:
             record = await execution.commit(execution.store.changes(), held, answer)
+            leave = dispatch.record(execution.inbox, record)
+            # Who is alone hands its messages over within the process, at once: no task is worth that.
+            await (leave if bridge.alone else uninterrupted(leave))
         except asyncio.CancelledError:
             # It was written, or was not, and whoever gets a failure for an answer may not ask again.
             with suppress(PillionError):
-                await uninterrupted(recovery.finish(context.message))
+                execution.committed = await uninterrupted(recovery.finish(context.message))
             raise
-        await uninterrupted(dispatch.record(execution.inbox, record))
 
-    if not (plan.replies and plan.facilities.bridge.forgets_calls):
+    if not (plan.replies and bridge.forgets_calls):
         return commit
     keep = recovery.keep
 
@@ -95,22 +95,9 @@ def leaving(plan: Plan) -> Leave:
     return keep_and_commit
 
 
-@coroutine
-def uninterrupted(work: Coroutine[Any, Any, T]) -> Generator[Any, Any, T]:
+async def uninterrupted(work: Coroutine[Any, Any, T]) -> T:
     """Await the work to its end, also when this task is cancelled meanwhile: half of it would be worse."""
-    try:
-        waiting = work.send(None)
-    except StopIteration as done:
-        return done.value  # type: ignore[no-any-return]
-    return (yield from _shielded(asyncio.ensure_future(_rest(work, waiting))).__await__())
-
-
-@coroutine
-def _rest(work: Coroutine[Any, Any, T], waiting: Any) -> Generator[Any, Any, T]:
-    return (yield from driven(work, waiting))
-
-
-async def _shielded(task: asyncio.Task[T]) -> T:
+    task = asyncio.ensure_future(work)
     try:
         return await asyncio.shield(task)
     except asyncio.CancelledError:

@@ -48,7 +48,8 @@ def _answering(plan: Plan, step: Step) -> Step:
         except Exception as error:
             found = wire_failure(error, context.message)
             log.error("handler failed", handler=address, exc_info=error, **_ids(context))
-        if announce is not None:
+        # What was committed has announced its success.
+        if announce is not None and not (context.once is not None and context.once.committed):
             try:
                 await announce(context.message, found)
             except (BridgeError, SidecarError, StoreError) as error:

@@ -63,8 +63,8 @@ class Recovery:
         times = (message.deadline, message.expiration)
         return any(time is not None and time.timestamp() <= self._now() for time in times)
 
-    async def finish(self, message: Message) -> None:
-        """Let leave what an execution had recorded; nothing is run.
+    async def finish(self, message: Message) -> bool:
+        """Let leave what an execution had recorded; nothing is run. Whether anything was recorded.
 
         Raises:
             Again: it neither left nor could be kept.
@@ -74,6 +74,7 @@ class Recovery:
         record = await inbox.find(self.key(message))
         if record is not None:
             await self._dispatch.record(inbox, record)
+        return record is not None
 
     async def keep(self, message: Message) -> Release:
         """Put a message that is in hand on the shelf, so that the broker may forget it; what takes it off again.
@@ -88,11 +89,14 @@ class Recovery:
         return partial(_release, shelf, id_)
 
     async def resume(self, taken: Taken) -> None:
-        """Whoever had it in hand is gone: finish what was recorded."""
+        """Whoever had it in hand is gone: finish what was recorded.
+
+        The broker may have brought it again meanwhile, and whoever has it now keeps it again.
+        """
         await self.finish(taken.message)
         shelf: Shelf | None = self._provisions.shelf
         if shelf is not None:
-            await shelf.done(taken.id)
+            await shelf.forget(taken)
 
 
 async def _release(shelf: Shelf, id_: str, outcome: Outcome) -> None:

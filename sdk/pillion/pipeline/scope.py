@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 from msgspec.structs import replace
 
 from pillion.context import Fallback, Sending
-from pillion.errors import ConfigurationError, UndeclaredError
+from pillion.errors import ConfigurationError, DeadlineExceeded, UndeclaredError
 from pillion.message import Message
 from pillion.pipeline.outbound import Outbound
 from pillion.ports.bridge import Outgoing
@@ -62,6 +62,11 @@ async def _or_else(answer: Coroutine[Any, Any, O], fallback: Fallback[O]) -> O:
         return cast("O", await instead if inspect.isawaitable(instead) else instead)
 
 
+async def _over(address: str) -> Any:
+    """Nobody is asked any more, so no breaker hears of it."""
+    raise DeadlineExceeded(where=address)
+
+
 def _cut(options: Sending, command: Command[Any, Any], left: float) -> Sending:
     """Wait as long as was asked for, or the time that is left."""
     timeout = command.timeout if options.timeout is None else options.timeout
@@ -111,12 +116,17 @@ class HandlerScope:
     ) -> Awaitable[O]:
         """Call a declared command."""
         self._declared(command.address, self._calls, "calls")
-        if until is not None:
-            options = _cut(options, command, until - self._now())
-        answer = self._outbound.call(command, payload, cause, options)
-        if self._circuits is not None:
-            answer = self._circuits.protect(command.address, answer)
+        if until is None:
+            answer = self._asked(command, payload, cause, options)
+        elif (left := until - self._now()) > 0:
+            answer = self._asked(command, payload, cause, _cut(options, command, left))
+        else:
+            answer = _over(command.address)
         return answer if fallback is None else _or_else(answer, fallback)
+
+    def _asked(self, command: Command[I, O], payload: I, cause: Message, options: Sending) -> Coroutine[Any, Any, O]:
+        answer = self._outbound.call(command, payload, cause, options)
+        return answer if self._circuits is None else self._circuits.protect(command.address, answer)
 
     def send(self, command: Command[I, Any], payload: I, cause: Message, options: Sending) -> Outgoing:
         """The message that sends a declared command."""

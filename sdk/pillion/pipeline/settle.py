@@ -25,6 +25,7 @@ from pillion.pipeline.failures import wire_failure
 from pillion.pipeline.parking import Parking
 from pillion.pipeline.policy import Failed
 from pillion.pipeline.steps import Plan, Step
+from pillion.pipeline.wanted import UNWANTED
 from pillion.ports.bridge import Outgoing
 from pillion.resilience.deadletter import dead_letter, letter_id, sealed
 from pillion.resilience.parked import Taken
@@ -123,7 +124,7 @@ def _gated(plan: Plan, step: Step, gate: Gate) -> Step:
         except BaseException:
             gate.left()
             raise
-        if isinstance(outcome, Again):
+        if outcome is UNWANTED or isinstance(outcome, Again | Drop | DeadLetter):
             gate.left()
         elif not isinstance(outcome, Retry):
             if gate.passed():
@@ -216,9 +217,10 @@ class _End:
             return Drop(outcome.reason)
         letter = dead_letter(message, self._address, outcome.reason, outcome.__cause__)
         try:
+            # Repeated, a letter is the same one; an announcement is another.
+            await self._publish([Outgoing(self._topic, sealed(letter))])
             if self._announce is not None:
                 await self._announce(message, _failure(message, outcome))
-            await self._publish([Outgoing(self._topic, sealed(letter))])
         except (BridgeError, SidecarError, StoreError) as error:
             # Acknowledging now would lose it, so the broker keeps it until the dead-letter topic takes it.
             self._log.error("dead letter could not be published", reason=str(error), handler=self._address)

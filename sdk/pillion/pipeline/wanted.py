@@ -9,15 +9,18 @@ from pillion.outcome import Ack, Outcome
 from pillion.pipeline.steps import Plan, Step
 from pillion.service.subscription import Subscription
 
+# What is not wanted says nothing about how the subscription fares.
+UNWANTED = Ack()
+
 
 def wanted(plan: Plan, step: Step) -> Step:
     """Let only those messages through that match ``where``."""
     where = plan.handler.where if isinstance(plan.handler, Subscription) else None
     if where is None:
         return step
-    matches, ignored = where.matches, Ack()
+    matches = where.matches
 
     async def filtered(context: Context[Any, Any]) -> Outcome:
-        return await step(context) if matches(context.message) else ignored
+        return await step(context) if matches(context.message) else UNWANTED
 
     return filtered

@@ -8,6 +8,7 @@ gives the answer again.
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -188,7 +189,11 @@ class Inbox:
             )
         record = Record.of(_record(claim.key), now + self._window, outgoing, answer, fingerprint)
         upsert = Upsert(record.key, record.encode(), ttl=self._window, first_write=self._fenced)
-        await self._store.transact([*changes, upsert])
+        try:
+            await self._store.transact([*changes, upsert])
+        except asyncio.CancelledError:
+            self._mine.pop(claim.key, None)  # it has come to its end all the same
+            raise
         self._mine.pop(claim.key, None)
         return record
 

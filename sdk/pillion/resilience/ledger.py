@@ -81,15 +81,19 @@ class Ledger(Generic[S]):
         replaced = await self._shard(id_).change(add, Upsert(line.body, msgspec.json.encode(body)))
         await self._forget([replaced.body] if replaced else [])
 
-    async def remove(self, ids: Iterable[str]) -> None:
+    async def remove(self, ids: Iterable[str], still: Callable[[S], bool] = lambda _: True) -> None:
         """Remove entries; a missing one is no error.
+
+        Args:
+            ids: of the entries.
+            still: whether a summary is the one that is to be removed; another process may have replaced it.
 
         Raises:
             StoreError: the store cannot do it, or too many write at once.
         """
 
         def take(index: dict[str, _Line[S]], ids: Sequence[str]) -> list[str]:
-            return [index.pop(id_).body for id_ in ids if id_ in index]
+            return [index.pop(id_).body for id_ in ids if id_ in index and still(index[id_].summary)]
 
         removed = await self._each_shard(ids, take)
         await self._forget([body for bodies in removed for body in bodies])

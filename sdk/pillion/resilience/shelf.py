@@ -171,6 +171,17 @@ class Shelf:
         if parked is not None and parked.key is not None and self.waiting(parked.address, parked.key):
             self.changed.set()  # the next of its key may go
 
+    async def forget(self, taken: Taken) -> None:
+        """Forget a taken message, unless it was put on the shelf again since.
+
+        Raises:
+            StoreError: the store cannot do it; it will be taken again.
+        """
+        if self._overview.get(taken.id) == taken.parked:
+            self._overview.know(taken.id, None)
+        self._overview.mine.discard(taken.id)
+        await self._ledger.remove([taken.id], lambda parked: parked == taken.parked)
+
     async def again(self, id_: str, due: float, attempt: int, reason: str) -> None:
         """Put a taken message back; the arguments are those of ``park``.
 

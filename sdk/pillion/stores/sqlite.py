@@ -202,14 +202,20 @@ class SQLiteStateStore:
     def _change(self, jobs: Sequence[_Job]) -> Sequence[list[str] | Exception]:
         """What came of each job: the keys that did not fit. One that SQLite refuses does not spoil the others."""
         try:
+            self._execute("BEGIN IMMEDIATE")
+        except sqlite3.Error as error:  # somebody has locked the file, for all of them
+            return [self._refused(error)] * len(jobs)
+        try:
             return self._commit(jobs)
-        except sqlite3.Error as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is told to whoever caused it
             if len(jobs) == 1:
-                return [StoreError(f"SQLite store {self.path}: {error}; nothing was written")]
+                return [self._refused(error) if isinstance(error, sqlite3.Error) else error]
             return [self._change([job])[0] for job in jobs]
 
+    def _refused(self, error: sqlite3.Error) -> StoreError:
+        return StoreError(f"SQLite store {self.path}: {error}; nothing was written")
+
     def _commit(self, jobs: Sequence[_Job]) -> list[list[str] | Exception]:
-        self._execute("BEGIN IMMEDIATE")
         try:
             self._sweep()
             outcomes: list[list[str] | Exception] = [self._do(job) for job in jobs]

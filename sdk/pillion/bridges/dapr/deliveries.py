@@ -179,9 +179,9 @@ class Deliveries:
                     await self._unheard(route, message, outcome.message, batch, index)
                 else:
                     await self._answer(message.reply_to, message, outcome.message)
-            batch.settle(index, outcome)
             if batch.in_hand.pop(index, None) is not None:
                 await self._release(batch, index, outcome)
+            batch.settle(index, outcome)
 
         return do
 

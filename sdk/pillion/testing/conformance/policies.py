@@ -15,6 +15,7 @@ from pillion.resilience.breaker import Breaker
 from pillion.resilience.pause import Pause
 from pillion.service.contract import Contract
 from pillion.service.event import foreign_event
+from pillion.service.filter import exact
 from pillion.service.service import Service
 from pillion.testing.conformance.retries import reader
 from pillion.testing.conformance.world import Seen, World, eventually
@@ -215,6 +216,28 @@ class Pauses:
         assert times[2] - times[1] > 0.9
         await world.quiet()
         assert (len(failed.items), letters.items) == (3, [])
+
+    async def test_what_is_not_wanted_says_nothing_of_how_it_goes(self, world: World) -> None:
+        contract, service = Contract(world.name("source")), Service(world.name("sink"), state=world.state)
+        told, tried, heard = contract.event("told", int), Seen[int](), Seen[int]()
+
+        @service.on(told, where=exact(subject="mine"), pause=Pause(failures=2, wait="1h"), retry=Retry(attempts=1))
+        async def broken(number: int) -> None:
+            tried.add(number)
+            raise ConnectionError
+
+        @service.on(told)
+        async def every(number: int) -> None:
+            heard.add(number)
+
+        host = await world.start(service)
+        for number in range(4):
+            await host.emit(told, number, key="mine" if number % 2 == 0 else "other")
+            await heard.wait(number + 1)
+            await tried.wait(min(2, number // 2 + 1))
+        await host.emit(told, 4, key="mine")
+        await heard.wait(5)
+        assert tried.items == [0, 2]
 
     async def test_a_paused_subscription_holds_up_no_other(self, world: World) -> None:
         contract, service = Contract(world.name("source")), Service(world.name("sink"), state=world.state)
