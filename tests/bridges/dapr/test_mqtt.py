@@ -71,6 +71,14 @@ async def test_each_sidecar_is_healed_once(options: DaprdOptions, broker: Server
         assert take_overs(broker) == 1
 
 
+async def test_a_host_is_ready_when_its_sidecar_is_healed(options: DaprdOptions, broker: Server) -> None:
+    async with Daprd(options), listener(options) as host:
+        async with asyncio.timeout(20):
+            while await host.problems():  # noqa: ASYNC110 - the sidecar tells nobody
+                await asyncio.sleep(0.02)
+        assert take_overs(broker) == 1
+
+
 async def test_another_process_beside_the_same_sidecar_heals_nothing(options: DaprdOptions, broker: Server) -> None:
     async with Daprd(options):
         async with listener(options) as host:

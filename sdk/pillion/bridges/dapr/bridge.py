@@ -233,7 +233,7 @@ class DaprBridge:
         wanted = [(component, one.topic) for one in self._subscribed for component in one.components]
         missing = [one for one in wanted if one not in active]
         found = [f"the sidecar has no subscription to {topic} on {component}" for component, topic in missing]
-        return found or await self._streams.problems()
+        return [*found, *self._mqtt.problems] or await self._streams.problems()
 
     def _wanted(self) -> list[Subscribed]:
         bulk = self._options.bulk_commands

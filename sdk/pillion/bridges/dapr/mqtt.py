@@ -9,7 +9,7 @@ sidecar its client id is taken over for a moment. What the sidecar has in hand j
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from importlib.util import find_spec
 
 import msgspec
@@ -73,6 +73,13 @@ class MqttSessions:
         if self._healing is not None:
             self._healing.cancel()
         self._healing = asyncio.get_running_loop().create_task(self._heal())
+
+    @property
+    def problems(self) -> Sequence[str]:
+        """That it is at it: what the sidecar gets meanwhile may come twice."""
+        if self._healing is None or self._healing.done():
+            return ()
+        return ("MQTT: what a former sidecar had in hand is being asked for again",)
 
     async def close(self) -> None:
         """Stop healing."""
