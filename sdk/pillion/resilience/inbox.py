@@ -243,12 +243,7 @@ class Inbox:
         return None if item is None else self._marks.known(Record.read(_record(name), item))
 
     async def _claim_all(self, names: Sequence[str]) -> list[Claim]:
-        """Claim these. What fails, fails for all, so with several each is to contend by itself.
-
-        Raises:
-            ConflictError: some may not be free.
-            StoreError: the store cannot do it.
-        """
+        """Claim these. What fails, fails for all, so with several each is to contend by itself."""
         until = self._now() + self._lease
         claims = [self._upsert(name, until, first_write=True) for name in names]
         if len(claims) == 1:
