@@ -197,7 +197,7 @@ BROKERS: Mapping[str, Start] = {
 LACKS: Mapping[str, Mapping[str, str]] = {
     "mqtt": {"rolling": _ONE, "versions": _ONE, "full": "Mosquitto has no limit at which it refuses publishes"},
 }
-_FIRST = "the broker throws away what nobody has subscribed to; start a consumer once before what it is to hear is published"
+_FIRST = "the broker throws away what nobody listens to; start a consumer once before what it is to hear is published"
 # Faults under which a broker itself loses messages, and why. They are run, and not in the total.
 BEYOND: Mapping[str, Mapping[str, str]] = {"rabbitmq": {"new": _FIRST}, "mqtt": {"new": _FIRST}}
 # How many orders it takes for a fault to be felt, by broker and fault: with fewer, all is published before it strikes.
