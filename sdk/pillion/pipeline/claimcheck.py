@@ -14,11 +14,12 @@ from pillion.flow import Handle
 from pillion.message import Message
 from pillion.outcome import Outcome, Reply
 from pillion.pipeline.steps import Plan, Step
+from pillion.ports.around import BridgeAround
 from pillion.ports.bridge import Bridge, Outgoing
 from pillion.resilience.claims import Claims
 
 
-class ClaimingBridge:
+class ClaimingBridge(BridgeAround):
     """Another bridge; payloads that are too large stay in the claims store.
 
     Args:
@@ -27,29 +28,8 @@ class ClaimingBridge:
     """
 
     def __init__(self, bridge: Bridge, claims: Claims) -> None:
-        self._bridge = bridge
+        super().__init__(bridge)
         self._claims = claims
-        self.bind = bridge.bind
-        self.start = bridge.start
-        self.open = bridge.open
-        self.drain = bridge.drain
-        self.close = bridge.close
-        self.problems = bridge.problems
-
-    @property
-    def longest_hold(self) -> float:
-        """That of the other bridge."""
-        return self._bridge.longest_hold
-
-    @property
-    def alone(self) -> bool:
-        """That of the other bridge."""
-        return self._bridge.alone
-
-    @property
-    def forgets_calls(self) -> bool:
-        """That of the other bridge."""
-        return self._bridge.forgets_calls
 
     async def publish(self, messages: Sequence[Outgoing]) -> None:
         """Hand messages over once their payloads are stored; see ``Bridge.publish``."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pillion.message import Message
+from pillion.ports.around import BridgeAround
 from pillion.ports.bridge import Bridge, Outgoing
 from pillion.telemetry.traces import MessageTracer
 
 
-class TracedBridge:
+class TracedBridge(BridgeAround):
     """Another bridge, each publish and each request inside a span that travels with the message.
 
     Args:
@@ -18,29 +19,8 @@ class TracedBridge:
     """
 
     def __init__(self, bridge: Bridge, tracer: MessageTracer) -> None:
-        self._bridge = bridge
+        super().__init__(bridge)
         self._tracer = tracer
-        self.bind = bridge.bind
-        self.start = bridge.start
-        self.open = bridge.open
-        self.drain = bridge.drain
-        self.close = bridge.close
-        self.problems = bridge.problems
-
-    @property
-    def longest_hold(self) -> float:
-        """That of the other bridge."""
-        return self._bridge.longest_hold
-
-    @property
-    def alone(self) -> bool:
-        """That of the other bridge."""
-        return self._bridge.alone
-
-    @property
-    def forgets_calls(self) -> bool:
-        """That of the other bridge."""
-        return self._bridge.forgets_calls
 
     async def publish(self, messages: Sequence[Outgoing]) -> None:
         """Hand messages over, each in a producer span; see ``Bridge.publish``."""
