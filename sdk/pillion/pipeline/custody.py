@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from functools import partial
 
-from pillion.errors import StoreError
 from pillion.message import Message
 from pillion.outcome import Outcome, Retry
 from pillion.pipeline.steps import Plan
@@ -32,8 +31,7 @@ class Custody:
 
     def __init__(self, plan: Plan) -> None:
         self.address = f"{plan.handler.address}/in-hand"
-        self._handler = plan.handler.address
-        self._provisions = plan.provisions
+        self._shelf = plan.shelf
         self._now = plan.facilities.clock.now
 
     async def keep(self, message: Message) -> Release:
@@ -42,9 +40,7 @@ class Custody:
         Raises:
             StoreError: it could not be kept.
         """
-        shelf = self._provisions.shelf
-        if shelf is None:
-            raise StoreError(f"{self._handler}: the service has no state store that keeps ETags")
+        shelf = self._shelf()
         return partial(self._release, shelf, await shelf.keep(message, self.address), message)
 
     async def _release(self, shelf: Shelf, id_: str, message: Message, outcome: Outcome) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Coroutine, Generator
 from datetime import UTC, datetime
 from types import coroutine
 from typing import Any, TypeVar, cast
@@ -12,7 +12,6 @@ from pillion.context import Context
 from pillion.errors import DeadlineExceeded
 from pillion.message import Message
 from pillion.outcome import Drop, Outcome
-from pillion.pipeline.driven import driven
 from pillion.pipeline.steps import Plan, Step
 from pillion.resilience.deadlines import Deadlines
 
@@ -46,8 +45,8 @@ def deadline(plan: Plan, step: Step) -> Step:
             return done.value  # type: ignore[no-any-return]
         seconds = _left(message, limit, now)
         if seconds is None:
-            return (yield from driven(work, waiting))
-        return (yield from within(seconds, deadlines, driven(work, waiting), address))
+            return (yield from _driven(work, waiting))
+        return (yield from within(seconds, deadlines, _driven(work, waiting), address))
 
     # What a generator of this kind makes is awaited like any coroutine; only its type says less.
     return cast("Step", limited)
@@ -58,6 +57,20 @@ def _left(message: Message, limit: float | None, now: Callable[[], float]) -> fl
         return limit
     left = message.deadline.timestamp() - now()
     return left if limit is None else min(left, limit)
+
+
+def _driven(work: Coroutine[Any, Any, T], waiting: Any) -> Generator[Any, Any, T]:
+    """The rest of work that has begun and waits."""
+    try:
+        while True:
+            try:
+                sent = yield waiting
+            except BaseException as error:  # noqa: BLE001 - whatever it is, it is the work's to handle
+                waiting = work.throw(error)
+            else:
+                waiting = work.send(sent)
+    except StopIteration as done:
+        return done.value  # type: ignore[no-any-return]
 
 
 def within(seconds: float, deadlines: Deadlines, work: Generator[Any, Any, T], address: str) -> Generator[Any, Any, T]:

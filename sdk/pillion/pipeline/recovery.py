@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from functools import partial
 
-from pillion.errors import StoreError
 from pillion.message import Message
 from pillion.outcome import Outcome, Retry
 from pillion.pipeline.dispatch import Dispatch
@@ -42,6 +41,7 @@ class Recovery:
         self._handler = plan.handler.address
         self._window = plan.handler.once or 0.0
         self._provisions = plan.provisions
+        self._shelf = plan.shelf
         self._dispatch = Dispatch(plan)
         self._now = plan.facilities.clock.now
 
@@ -82,9 +82,7 @@ class Recovery:
         Raises:
             StoreError: it could not be kept.
         """
-        shelf = self._provisions.shelf
-        if shelf is None:
-            raise StoreError(f"{self._handler}: the service has no state store that keeps ETags")
+        shelf = self._shelf()
         id_ = await shelf.park(message, self.address, self._now() + self.lease, 1, "in hand")
         return partial(_release, shelf, id_)
 
@@ -94,9 +92,7 @@ class Recovery:
         The broker may have brought it again meanwhile, and whoever has it now keeps it again.
         """
         await self.finish(taken.message)
-        shelf: Shelf | None = self._provisions.shelf
-        if shelf is not None:
-            await shelf.forget(taken)
+        await self._shelf().forget(taken)
 
 
 async def _release(shelf: Shelf, id_: str, outcome: Outcome) -> None:

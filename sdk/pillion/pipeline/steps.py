@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from pillion.context import Context
+from pillion.errors import StoreError
 from pillion.outcome import Outcome
 from pillion.pipeline.facilities import Facilities
 from pillion.pipeline.outbound import Outbound
 from pillion.pipeline.scope import Provisions
 from pillion.resilience.retries import Retries
+from pillion.resilience.shelf import Shelf
 from pillion.service.subscription import Handler
 
 Step: TypeAlias = Callable[[Context[Any, Any]], Coroutine[Any, Any, Outcome]]
@@ -36,6 +38,16 @@ class Plan:
     replies: bool
     provisions: Provisions
     retries: Retries
+
+    def shelf(self) -> Shelf:
+        """Where the service keeps messages for later.
+
+        Raises:
+            StoreError: it has no state store that can.
+        """
+        if self.provisions.shelf is None:
+            raise StoreError(f"{self.handler.address}: the service has no state store that keeps ETags")
+        return self.provisions.shelf
 
 
 # A stage wraps the next step; one that the handler does not need returns it as it is.
