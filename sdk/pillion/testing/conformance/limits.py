@@ -17,13 +17,21 @@ _MANY = 8
 
 
 class _Load:
-    """Counts the executions that run."""
+    """Work whose first messages are refused and parked; counts the executions that run."""
 
     def __init__(self) -> None:
         self._running = 0
         self.highest = 0
+        self.refused, self.done = Seen[int](), Seen[int]()
 
-    async def work(self) -> None:
+    async def take(self, number: int) -> None:
+        if number < _MANY and len(self.refused.items) < _MANY:
+            self.refused.add(number)
+            raise Retry("not yet", after=_WAIT)
+        await self._work()
+        self.done.add(number)
+
+    async def _work(self) -> None:
         self._running += 1
         self.highest = max(self.highest, self._running)
         await asyncio.sleep(_WORK)
@@ -35,48 +43,39 @@ class Limits:
 
     async def test_concurrency_binds_deliveries_and_parked_messages_together(self, world: World) -> None:
         contract, service = Contract(world.name("source")), Service(world.name("sink"), state=world.state)
-        told, load, refused, done = contract.event("told", int), _Load(), Seen[int](), Seen[int]()
+        told, load = contract.event("told", int), _Load()
 
         @service.on(told, concurrency=2)
         async def hear(number: int) -> None:
-            if number < _MANY and len(refused.items) < _MANY:
-                refused.add(number)
-                raise Retry("not yet", after=_WAIT)
-            await load.work()
-            done.add(number)
+            await load.take(number)
 
         host = await world.start(service, longest_wait=SHORT)
         for number in range(_MANY):
             await host.emit(told, number)
-        await refused.wait(_MANY)
-        await done.wait(1)
+        await load.refused.wait(_MANY)
+        await load.done.wait(1)
         for number in range(_MANY, 2 * _MANY):
             await host.emit(told, number)
-        assert sorted(await done.wait(2 * _MANY)) == list(range(2 * _MANY))
+        assert sorted(await load.done.wait(2 * _MANY)) == list(range(2 * _MANY))
         assert load.highest == 2
 
     async def test_concurrency_binds_calls_sends_and_parked_messages_together(self, world: World) -> None:
         service, load = Service(world.name("worker"), state=world.state), _Load()
-        refused, done = Seen[int](), Seen[int]()
 
         @service.command(concurrency=2)
         async def work(number: int) -> None:
-            if number < _MANY and len(refused.items) < _MANY:
-                refused.add(number)
-                raise Retry("not yet", after=_WAIT)
-            await load.work()
-            done.add(number)
+            await load.take(number)
 
         host = await world.start(service, longest_wait=SHORT)
         for number in range(_MANY):
             await host.send(work, number)
-        await refused.wait(_MANY)
-        await done.wait(1)
+        await load.refused.wait(_MANY)
+        await load.done.wait(1)
         calls = [asyncio.ensure_future(host.call(work, number)) for number in range(_MANY, 2 * _MANY)]
         for number in range(2 * _MANY, 3 * _MANY):
             await host.send(work, number)
         await asyncio.gather(*calls)
-        assert sorted(await done.wait(3 * _MANY)) == list(range(3 * _MANY))
+        assert sorted(await load.done.wait(3 * _MANY)) == list(range(3 * _MANY))
         assert load.highest == 2
 
     async def test_parked_messages_of_a_slow_handler_hold_up_no_others(self, world: World) -> None:
