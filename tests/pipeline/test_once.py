@@ -18,6 +18,7 @@ from pillion.message import Message
 from pillion.pipeline.leaving import uninterrupted
 from pillion.ports.bridge import Outgoing
 from pillion.ports.store import Change, Upsert
+from pillion.resilience.execution import execution_name
 from pillion.resilience.inbox import Claim, Inbox
 from pillion.runtime.host import Host
 from pillion.runtime.stores import Stores
@@ -203,7 +204,7 @@ async def test_a_handler_without_a_time_out_may_take_long(world: World) -> None:
 async def test_what_somebody_else_has_in_hand_waits_and_counts_no_attempt(world: World, host: Host) -> None:
     message = told_elsewhere()
     inbox = Inbox(world.store, world.clock, 3600, 40, "another/1")
-    claim = await inbox.begin(f"sink.v1.add\nid\n{message.source}\n{message.id}")
+    claim = await inbox.begin(execution_name("sink.v1.add", message))
     assert isinstance(claim, Claim)
     began = world.clock.now()
     await world.bridge.publish([Outgoing(TOLD.topic, message)])

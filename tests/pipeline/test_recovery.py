@@ -10,15 +10,17 @@ from msgspec import Raw
 
 from pillion import Context, Contract, Service
 from pillion.bridges.memory.bridge import MemoryBridge
-from pillion.errors import DeadlineExceeded
+from pillion.errors import DeadlineExceeded, Failure
 from pillion.message import Message
 from pillion.outcome import Ack
 from pillion.pipeline.leaving import uninterrupted
 from pillion.ports.bridge import Kind, Outgoing, Route
 from pillion.ports.store import Change
+from pillion.resilience.execution import execution_name
 from pillion.resilience.inbox import Claim, Inbox
 from pillion.runtime.host import Host
 from pillion.runtime.stores import Stores
+from pillion.service.command import CommandFailed
 from pillion.stores.memory import MemoryStateStore
 from pillion.testing.clock import FakeClock
 from pillion.testing.harness import hosted
@@ -89,7 +91,7 @@ async def test_what_was_committed_before_a_crash_leaves_in_the_end() -> None:
         await custody(message)
         # What an execution does up to its commit; then it dies.
         inbox = Inbox(store, clock, window=86_400, lease=40, owner="gone/1")
-        claim = await inbox.begin("orders.v1.place\nid\n/x\n1")
+        claim = await inbox.begin(execution_name("orders.v1.place", message))
         assert isinstance(claim, Claim)
         event = Message("2", "/x", "orders.v1.placed", "1.0", data=Raw(b"7"))
         await inbox.commit(claim, [], [Outgoing("orders.v1.placed", event)], None)
@@ -152,6 +154,60 @@ async def test_a_call_that_died_before_its_messages_left_is_finished_by_another(
     async with orders.host(other) as host:
         await until_quiet(other.broker, orders.clock, 10, host.keepers)
         assert (orders.heard, host.keepers[0].waiting) == ([7], False)
+    call.cancel()
+    bridge.let.set()
+    await dead.stop()
+
+
+class SoldOut(Failure):
+    """There is none left."""
+
+    status = 409
+
+
+def selling(contract: Contract, heard: list[str]) -> Service:
+    """Always refuses, and hears that it did."""
+    service = Service(contract)
+    sell = contract.command("sell", int, None, raises=[SoldOut], announced=True)
+
+    @service.handles(sell, once=True)
+    async def handle(_: int) -> None:
+        raise SoldOut
+
+    @service.on(sell.failed)
+    async def hear(failed: CommandFailed) -> None:
+        heard.append(failed.code)
+
+    return service
+
+
+async def test_a_refused_call_is_kept_until_others_were_told_of_it() -> None:
+    heard: list[str] = []
+    contract, clock = Contract("orders"), FakeClock()
+    service, bridge, store = selling(contract, heard), Forgetful(clock), MemoryStateStore()
+    async with Host(service, bridge=bridge, stores=Stores(lambda _: store), clock=clock) as host:
+        call: asyncio.Future[None] = asyncio.ensure_future(host.call(contract.commands["sell"], 7))
+        await bridge.leaving.wait()
+        kept = host.keepers[0].waiting
+        bridge.let.set()
+        with pytest.raises(SoldOut):
+            await call
+        await bridge.broker.quiet()
+        assert (kept, heard, host.keepers[0].waiting) == (True, ["sold_out"], False)
+
+
+async def test_a_refusal_that_died_before_others_were_told_of_it_is_told_of_by_another() -> None:
+    heard: list[str] = []
+    contract, clock, store = Contract("orders"), FakeClock(), MemoryStateStore()
+    service, bridge, other = selling(contract, heard), Forgetful(clock), MemoryBridge(clock=clock)
+    stores = Stores(lambda _: store)
+    dead = Host(service, bridge=bridge, stores=stores, clock=clock)
+    await dead.start()
+    call: asyncio.Future[None] = asyncio.ensure_future(dead.call(contract.commands["sell"], 7))
+    await bridge.leaving.wait()
+    async with Host(service, bridge=other, stores=stores, clock=clock) as host:
+        await until_quiet(other.broker, clock, 10, host.keepers)
+        assert (heard, host.keepers[0].waiting) == (["sold_out"], False)
     call.cancel()
     bridge.let.set()
     await dead.stop()

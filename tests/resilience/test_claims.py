@@ -108,7 +108,7 @@ async def test_a_record_that_comes_during_a_takeover_is_seen(clock: FakeClock) -
     store = CrossingStore(clock)
     claim = await claim_of(inbox_of(store, clock))
     await clock.advance(30)
-    record = Record.of(f"{claim.key}:done", clock.now() + 3600, OUTGOING, None)
+    record = Record.of(f"pillion:inbox:{claim.name}:done", clock.now() + 3600, OUTGOING, None)
     store.crossing = Upsert(record.key, record.encode())
     assert (await record_of(inbox_of(store, clock, "b/1"))).outgoing == OUTGOING
 

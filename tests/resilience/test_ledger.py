@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from msgspec import Struct
+from msgspec.structs import replace
 
 from pillion.errors import ConflictError, StoreError
 from pillion.ports.store import Change, Remove, StateItem, StateStore, Upsert

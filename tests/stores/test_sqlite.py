@@ -99,9 +99,9 @@ async def test_a_locked_file_is_waited_for_once_by_all(tmp_path: Path, monkeypat
     await store.start()
     with closing(sqlite3.connect(tmp_path / "state.db", isolation_level=None)) as database:
         database.execute("BEGIN IMMEDIATE")
-        refused = [asyncio.create_task(store.write([Upsert(f"{number}", b"1")])) for number in range(200)]
-        # One wait is for all that came together; one for each would take ten seconds.
-        async with asyncio.timeout(5):
+        refused = [asyncio.create_task(store.write([Upsert(f"{number}", b"1")])) for number in range(600)]
+        # One wait is for all that came together; one for each would take half a minute.
+        async with asyncio.timeout(15):
             await asyncio.wait(refused)
         assert all("locked" in str(task.exception()) for task in refused)
     await store.close()

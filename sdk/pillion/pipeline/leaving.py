@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager, nullcontext, suppress
 from typing import Any, TypeAlias, TypeVar
 
 from pillion.context import Context
@@ -82,17 +82,25 @@ def leaving(plan: Plan) -> Leave:
 
     if not (plan.replies and bridge.forgets_calls):
         return commit
-    keep = recovery.keep
 
     async def keep_and_commit(context: Context[Any, Any], reply: Message | None) -> None:
-        # Nobody brings such a call again; only the shelf can finish what this process may leave unfinished.
-        release = await keep(context.message) if context.held else None
-        await commit(context, reply)
-        if release is not None:
-            with suppress(PillionError):  # then it is found finished when its time comes
-                await release(Ack())
+        async with kept(recovery, context.message) if context.held else nullcontext():
+            await commit(context, reply)
 
     return keep_and_commit
+
+
+@asynccontextmanager
+async def kept(recovery: Recovery, message: Message) -> AsyncIterator[None]:
+    """Commit a call that nobody brings again inside this: only the shelf can finish what the process may leave undone.
+
+    Raises:
+        StoreError: it could not be kept.
+    """
+    release = await recovery.keep(message)
+    yield
+    with suppress(PillionError):  # then it is found finished when its time comes
+        await release(Ack())
 
 
 async def uninterrupted(work: Coroutine[Any, Any, T]) -> T:

@@ -7,7 +7,7 @@ finds no record and handles the message, or finds one and lets leave what has no
 from __future__ import annotations
 
 import random
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from hashlib import sha256
 from typing import Any
 
@@ -19,7 +19,7 @@ from pillion.message import Message
 from pillion.outcome import Ack, Outcome, Reply
 from pillion.pipeline.dispatch import Again, Dispatch
 from pillion.pipeline.failures import report
-from pillion.pipeline.leaving import Execution, uninterrupted
+from pillion.pipeline.leaving import Execution, kept, uninterrupted
 from pillion.pipeline.recovery import Recovery
 from pillion.pipeline.steps import Plan, Step
 from pillion.pipeline.validate import validate
@@ -71,6 +71,7 @@ class _Once:
         self._window = plan.handler.once or 0.0
         self._patience = min(_PATIENCE, self._recovery.lease / 3)
         self._clock = plan.facilities.clock
+        self._forgets_calls = plan.facilities.bridge.forgets_calls
         self._dispatch = Dispatch(plan)
         self._provisions = plan.provisions
 
@@ -112,8 +113,9 @@ class _Once:
         reply = self._plan.outbound.failure(message, failure)
         held = self._announcement(message, failure)
         messages, answer = await self._dispatch.recordable(held, reply)
-        record = await execution.commit((), messages, answer)
-        await self._dispatch.record(execution.inbox, record)
+        async with kept(self._recovery, message) if held and self._forgets_calls else nullcontext():
+            record = await execution.commit((), messages, answer)
+            await self._dispatch.record(execution.inbox, record)
         return Reply(reply)
 
     def _announcement(self, message: Message, failure: Failure) -> list[Outgoing]:
@@ -128,10 +130,10 @@ class _Once:
                 await uninterrupted(execution.inbox.release(execution.claim))
 
     async def _begin(self, inbox: Inbox, message: Message) -> Claim | Record:
-        key, until, look = self._recovery.key(message), self._clock.now() + self._patience, _FIRST_LOOK
+        name, until, look = self._recovery.name(message), self._clock.now() + self._patience, _FIRST_LOOK
         while True:
             try:
-                begun = await inbox.begin(key)
+                begun = await inbox.begin(name)
                 if isinstance(begun, Claim) or not self._leaving(begun):
                     return begun
             except Busy as busy:

@@ -15,6 +15,7 @@ from pillion.outcome import Outcome, Retry
 from pillion.pipeline.dispatch import Dispatch
 from pillion.pipeline.steps import Plan
 from pillion.ports.bridge import Release
+from pillion.resilience.execution import execution_name
 from pillion.resilience.inbox import Inbox
 from pillion.resilience.parked import Taken
 from pillion.resilience.shelf import Shelf
@@ -49,19 +50,16 @@ class Recovery:
         """Where the handler's messages are recorded."""
         return self._provisions.inbox(self._window, self.lease)
 
-    def key(self, message: Message) -> str:
-        """What names the handler and the message; an idempotency key is its tenant's and its principal's own."""
-        name = (
-            ("id", message.source, message.id)
-            if message.idempotency_key is None
-            else ("key", message.tenant_id or "", message.principal_id or "", message.idempotency_key)
-        )
-        return "\n".join((self._handler, *name))
+    def name(self, message: Message) -> str:
+        """Of the execution for this message."""
+        return execution_name(self._handler, message)
 
     def expired(self, message: Message) -> bool:
         """Whether nobody waits for the message any more."""
-        times = (message.deadline, message.expiration)
-        return any(time is not None and time.timestamp() <= self._now() for time in times)
+        until, expiration = message.deadline, message.expiration
+        if expiration is not None and (until is None or expiration < until):
+            until = expiration
+        return until is not None and until.timestamp() <= self._now()
 
     async def finish(self, message: Message) -> bool:
         """Let leave what an execution had recorded; nothing is run. Whether anything was recorded.
@@ -71,7 +69,7 @@ class Recovery:
             StoreError: the store cannot be read.
         """
         inbox = self.inbox()
-        record = await inbox.find(self.key(message))
+        record = await inbox.find(self.name(message))
         if record is not None:
             await self._dispatch.record(inbox, record)
         return record is not None

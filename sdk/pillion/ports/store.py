@@ -6,6 +6,8 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol, TypeAlias
 
+from msgspec import Struct
+
 
 class StateItem(NamedTuple):
     """What a state store holds under a key.
@@ -19,8 +21,7 @@ class StateItem(NamedTuple):
     etag: str
 
 
-@dataclass(frozen=True, slots=True)
-class Upsert:
+class Upsert(Struct, frozen=True):
     """Write a value.
 
     Attributes:
@@ -44,8 +45,7 @@ class Upsert:
         return self.first_write or self.etag is not None
 
 
-@dataclass(frozen=True, slots=True)
-class Remove:
+class Remove(Struct, frozen=True):
     """Remove a value; without an ETag a missing key is no error.
 
     Attributes:

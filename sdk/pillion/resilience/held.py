@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import NamedTuple
+
+from msgspec.structs import replace
 
 from pillion.errors import ConflictError, StoreError
 from pillion.ports.store import Change, Remove, StateCapabilities, StateItem, StateStore, Upsert

@@ -12,7 +12,6 @@ import asyncio
 import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from hashlib import sha256
 from typing import NamedTuple
 
 import msgspec
@@ -54,12 +53,12 @@ class Claim(NamedTuple):
     """The right to handle a message.
 
     Attributes:
-        key: of the claim in the store.
+        name: of the handler and the message.
         until: it ends then, in seconds since 1970-01-01 UTC.
         written: others can see it in the store.
     """
 
-    key: str
+    name: str
     until: float
     written: bool = True
 
@@ -127,25 +126,24 @@ class Inbox:
                 "choose another type in the profile, such as state.sqlite, state.postgresql or state.redis"
             )
 
-    async def find(self, key: str) -> Record | None:
+    async def find(self, name: str) -> Record | None:
         """What came of a message, without a claim on it; None when it was not handled.
 
         Raises:
             StoreError: the store cannot do it.
         """
-        return await self._found.put(_name(key))
+        return await self._found.put(name)
 
-    async def begin(self, key: str) -> Claim | Record:
+    async def begin(self, name: str) -> Claim | Record:
         """Claim a message, or learn what came of it.
 
         Args:
-            key: names the handler and the message.
+            name: of the handler and the message, as a part of keys in the store.
 
         Raises:
             Busy: somebody else has it.
             StoreError: the store cannot do it.
         """
-        name = _name(key)
         if name in self._mine:
             raise Busy(self._mine[name])
         self._mine[name] = self._now() + self._lease
@@ -187,14 +185,14 @@ class Inbox:
                 f"handling took {now - claim.until + self._lease:.1f} s, longer than its claim of {self._lease:g} s; "
                 "another instance may have begun, so nothing was written. Give the handler a shorter timeout"
             )
-        record = Record.of(_record(claim.key), now + self._window, outgoing, answer, fingerprint)
+        record = Record.of(_record(claim.name), now + self._window, outgoing, answer, fingerprint)
         upsert = Upsert(record.key, record.encode(), ttl=self._window, first_write=self._fenced)
         try:
             await self._store.transact([*changes, upsert])
         except asyncio.CancelledError:
-            self._mine.pop(claim.key, None)  # it has come to its end all the same
+            self._mine.pop(claim.name, None)  # it has come to its end all the same
             raise
-        self._mine.pop(claim.key, None)
+        self._mine.pop(claim.name, None)
         return record
 
     def sent(self, record: Record) -> None:
@@ -211,9 +209,9 @@ class Inbox:
         try:
             if claim.written and self._now() < claim.until:
                 # Ended, not removed: when a commit of unknown outcome was written, whoever comes next must look.
-                await self._store.write([self._upsert(claim.key, self._now())])
+                await self._store.write([self._upsert(claim.name, self._now())])
         finally:
-            self._mine.pop(claim.key, None)
+            self._mine.pop(claim.name, None)
 
     async def close(self) -> None:
         """Write what ``sent`` was told and has not been written. Safe to call twice."""
@@ -230,7 +228,7 @@ class Inbox:
 
     async def _find(self, names: Sequence[str]) -> list[Record | StoreError | None]:
         found = await self._store.get([_record(name) for name in names])
-        return [self._tried(name, found) for name in names]
+        return [self._tried(name, found) for name in names] if found else [None] * len(names)
 
     def _tried(self, name: str, found: Mapping[str, StateItem]) -> Record | StoreError | None:
         try:
@@ -262,10 +260,10 @@ class Inbox:
 
     async def _contend(self, name: str) -> Claim | Record:
         for _ in range(_ATTEMPTS):
-            found = await self._store.get([name, _record(name)])
+            found = await self._store.get([_held(name), _record(name)])
             if record := self._read(name, found):
                 return record
-            held = found.get(name)
+            held = found.get(_held(name))
             self._refuse(name, held)
             with suppress(ConflictError):
                 claim = await self._claim(name, held.etag if held else None)
@@ -286,12 +284,12 @@ class Inbox:
     def _upsert(self, name: str, until: float, *, etag: str | None = None, first_write: bool = False) -> Upsert:
         value = _json(_Holder(self._owner, until))
         ttl = self._lease + self._window + _LONGER
-        return Upsert(name, value, etag=etag, ttl=ttl, first_write=first_write)
+        return Upsert(_held(name), value, etag=etag, ttl=ttl, first_write=first_write)
 
 
-def _name(key: str) -> str:
-    return f"pillion:inbox:{sha256(key.encode()).hexdigest()}"
+def _held(name: str) -> str:
+    return f"pillion:inbox:{name}:claim"
 
 
 def _record(name: str) -> str:
-    return f"{name}:done"
+    return f"pillion:inbox:{name}:done"

@@ -91,10 +91,12 @@ class Record(NamedTuple):
     Attributes:
         key: of the record in the store.
         document: as stored.
+        messages: those in the document, when it was just made of them.
     """
 
     key: str
     document: _Document
+    messages: Sequence[Outgoing] | None = None
 
     @classmethod
     def of(
@@ -102,7 +104,7 @@ class Record(NamedTuple):
     ) -> Record:
         """The record of these; with no messages, they have left."""
         parcels = tuple(_Parcel(it.topic, encode(it.message), it.component, it.due) for it in outgoing)
-        return cls(key, _Document(expires, not parcels, parcels, answer, fingerprint))
+        return cls(key, _Document(expires, not parcels, parcels, answer, fingerprint), outgoing)
 
     @classmethod
     def read(cls, key: str, item: StateItem) -> Record:
@@ -134,8 +136,10 @@ class Record(NamedTuple):
         return self.document.expires
 
     @property
-    def outgoing(self) -> list[Outgoing]:
+    def outgoing(self) -> Sequence[Outgoing]:
         """Its messages; none once they are known to have left."""
+        if self.messages is not None:
+            return self.messages
         return [Outgoing(it.topic, decode(it.message), it.component, it.due) for it in self.document.outgoing]
 
     def encode(self) -> bytes:
