@@ -6,6 +6,7 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import Any, Protocol, Self
@@ -19,6 +20,7 @@ from pillion.resilience.claims import CLAIMS
 from pillion.runtime.beside import host_beside_sidecar
 from pillion.runtime.host import Host
 from pillion.runtime.settings import HostSettings
+from pillion.runtime.stores import Stores
 from pillion.service.guard import Guard
 from pillion.service.service import Service
 from pillion.sidecar.channel import SidecarChannel
@@ -31,9 +33,9 @@ from pillion.testing.sidecar import FakeBroker, FakeSidecar
 from tests.daprd import require_daprd
 from tests.profiles import copy_configuration, copy_profile
 
-# Real brokers tell nobody when they are idle: no delivery for this long counts as that. Seconds.
-_QUIET = 0.5
 _POLL = 0.02
+_START_SECONDS = 60.0
+_GRACE = 5.0
 
 ORDER = "order by key"
 STATE = "conformance-state"
@@ -44,12 +46,16 @@ class Sidecar(Protocol):
 
     async def stop(self, grace: float = ...) -> Any: ...
 
+    async def kill(self) -> Any: ...
+
 
 class DaprWorld(ABC):
     """Hosts in this process, each beside a sidecar of its own; implements ``World``."""
 
     lacks: frozenset[str] = frozenset({ORDER})
     state = STATE
+    # Real brokers tell nobody when they are idle: no delivery for this long counts as that. Seconds.
+    idle_seconds = 0.5
 
     def __init__(self, settings: HostSettings | None = None) -> None:
         self._settings = settings or HostSettings()
@@ -58,6 +64,7 @@ class DaprWorld(ABC):
         self._stack = AsyncExitStack()
         self._sidecars: dict[int, Sidecar] = {}
         self._hosts: list[Host] = []
+        self._dead: list[Host] = []
         self._names = count(1)
         self._run = uuid4().hex[:8]
         self._activity = 0
@@ -68,7 +75,7 @@ class DaprWorld(ABC):
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        for host in reversed(self._hosts):
+        for host in reversed(self._dead + self._hosts):
             await self.stop(host)
         if self._outside is not None:
             await self._outside.close()
@@ -82,6 +89,7 @@ class DaprWorld(ABC):
         *services: Service[Any, Any],
         guards: Mapping[str, Guard] | None = None,
         publishing: Callable[[Publish], Publish] | None = None,
+        storing: Callable[[StateStore], StateStore] | None = None,
         drain_seconds: float = 10.0,
         longest_wait: float = LONGEST_WAIT,
     ) -> Host:
@@ -98,11 +106,14 @@ class DaprWorld(ABC):
         host = host_beside_sidecar(list(services), settings, environ, guards=guards)
         if publishing is not None:
             host.bridge.publish = publishing(host.bridge.publish)  # type: ignore[assignment]
+        if storing is not None:
+            host._stores = _around(host._stores, storing)
         self._count(host)
         self._sidecars[id(host)] = sidecar
         self._hosts.append(host)
         await host.start()
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(_START_SECONDS):
+            await _serving(http_port)
             while await host.problems():  # noqa: ASYNC110 - the sidecar tells nobody
                 await asyncio.sleep(_POLL)
         return host
@@ -113,6 +124,13 @@ class DaprWorld(ABC):
         if sidecar is not None:
             await sidecar.stop()
         return await host.stop()
+
+    async def crash(self) -> None:
+        """Whatever reaches others goes through the sidecars."""
+        await asyncio.gather(*(sidecar.kill() for sidecar in self._sidecars.values()))
+        self._sidecars.clear()
+        self._dead += self._hosts
+        self._hosts.clear()
 
     async def publish_event(self, topic: str, event: bytes) -> None:
         await self._publish(topic, event, "application/cloudevents+json", {"metadata.rawPayload": "true"})
@@ -131,7 +149,7 @@ class DaprWorld(ABC):
     async def quiet(self) -> None:
         loop = asyncio.get_running_loop()
         seen, since = -1, loop.time()
-        while loop.time() - since < _QUIET or self._busy():
+        while loop.time() - since < self.idle_seconds or self._busy():
             if seen != self._activity:
                 seen, since = self._activity, loop.time()
             await asyncio.sleep(_POLL)
@@ -171,12 +189,50 @@ class DaprWorld(ABC):
         return self._outside
 
 
+async def _serving(http_port: int) -> None:
+    """Wait until a sidecar has begun with all its subscriptions.
+
+    It calls them active before. Until then some brokers throw away what is published, and with Kafka each one that
+    begins interrupts those before it: what they have in hand comes twice.
+    """
+    channel = SidecarChannel(SidecarSettings(http_address=f"http://127.0.0.1:{http_port}"))
+    await channel.start()
+    try:
+        while not (await channel.request("GET", "/v1.0/healthz")).ok:  # noqa: ASYNC110 - it tells nobody
+            await asyncio.sleep(_POLL)
+    finally:
+        await channel.close()
+
+
+def _around(stores: Stores, storing: Callable[[StateStore], StateStore]) -> Stores:
+    def state(component: str) -> StateStore | None:
+        store = stores.state(component)
+        return None if store is None else storing(store)
+
+    return replace(stores, state=state)
+
+
 class FakeWorld(DaprWorld):
     """Fake sidecars that share a broker in this process."""
+
+    # This broker tells; what remains is a host that is about to publish.
+    idle_seconds = 0.05
 
     def __init__(self, settings: HostSettings | None = None) -> None:
         super().__init__(settings)
         self._broker = FakeBroker()
+
+    async def stop(self, host: Host) -> int:
+        """The sidecar waits no longer than its app for what is in hand."""
+        sidecar = self._sidecars.get(id(host))
+        if sidecar is not None:
+            await sidecar.stop(min(_GRACE, host.settings.drain_seconds))
+        return await super().stop(host)
+
+    async def quiet(self) -> None:
+        await self._broker.wait_handled()
+        await super().quiet()
+        await self._broker.wait_handled()
 
     async def _sidecar(self, app_id: str, app_port: int | None) -> tuple[int, Sidecar]:
         sidecar = FakeSidecar(self._broker, app_id, app_port, state_stores=(STATE, CLAIMS))
@@ -191,7 +247,7 @@ class DaprdWorld(DaprWorld):
     def __init__(self, profile: Path, configuration: Path, settings: HostSettings | None = None) -> None:
         super().__init__(settings)
         self.profile = profile
-        self._add_state()
+        self.keep_state("state.sqlite", connectionString=str(profile.parent / "conformance.db"), keyPrefix="name")
         self.configuration = configuration
 
     async def _sidecar(self, app_id: str, app_port: int | None) -> tuple[int, Sidecar]:
@@ -206,17 +262,17 @@ class DaprdWorld(DaprWorld):
         sidecar = Daprd(options)
         await sidecar.start()
         self._stack.push_async_callback(sidecar.stop)
-        await sidecar.wait_ready()
+        await sidecar.wait_ready(_START_SECONDS)
         return options.http_port, sidecar
 
-    def _add_state(self) -> None:
-        metadata = {"connectionString": str(self.profile.parent / "conformance.db"), "keyPrefix": "name"}
+    def keep_state(self, type_: str, **metadata: str) -> None:
+        """Keep the world's state in a component of this type; sidecars that are started from now on load it."""
         component = {
             "apiVersion": "dapr.io/v1alpha1",
             "kind": "Component",
             "metadata": {"name": STATE},
             "spec": {
-                "type": "state.sqlite",
+                "type": type_,
                 "version": "v1",
                 "metadata": [{"name": name, "value": value} for name, value in metadata.items()],
             },

@@ -93,9 +93,13 @@ class TestDaprdMQTT(BridgeContract):
 @pytest.mark.daprd
 @pytest.mark.kafka
 class TestDaprdKafka(BridgeContract):
-    """Without the filters, which are the same on each broker: to make topics takes Kafka seconds a test."""
+    """Without the filters, which are the same on each broker: to make topics takes Kafka seconds a test.
+
+    And without a process that hangs before it dies: a group that is given a new topic waits for what is in hand.
+    """
 
     test_a_filter_picks_the_same_events = None  # type: ignore[assignment]
+    test_duplicated_after_recovery = None  # type: ignore[assignment]
 
     @pytest_asyncio.fixture
     async def world(self, kafka_server: Server, tmp_path: Path) -> AsyncIterator[World]:
@@ -107,7 +111,10 @@ class TestDaprdKafka(BridgeContract):
 @pytest.mark.daprd
 @pytest.mark.nats
 class TestDaprdNats(BridgeContract):
+    """The stream drops what it was given within the last two minutes."""
+
     @pytest_asyncio.fixture
     async def world(self, nats_server: Server, tmp_path: Path) -> AsyncIterator[World]:
         async with beside_daprd("nats", tmp_path, nats=nats_server.address) as world:
+            world.lacks |= {"repetition"}
             yield world

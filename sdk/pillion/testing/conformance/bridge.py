@@ -26,6 +26,7 @@ from pillion.testing.conformance.letters import Letters
 from pillion.testing.conformance.limits import Limits
 from pillion.testing.conformance.once import Once
 from pillion.testing.conformance.ordering import Ordering
+from pillion.testing.conformance.outbox import Outbox
 from pillion.testing.conformance.parking import Parking
 from pillion.testing.conformance.policies import Callees, Lifetimes, Pauses, RetryPolicies
 from pillion.testing.conformance.retries import Retries
@@ -36,7 +37,7 @@ from pillion.testing.conformance.stopping import Stopping
 
 class BridgeContract(
     Calls, Sends, Failures, Deadlines, Events, Retries, RetryPolicies, Foreign, Filters, Stages, Stopping,
-    Once, Idempotency, Parking, Ordering, Callees, Pauses, Lifetimes, Letters, Cancellation,
+    Once, Outbox, Idempotency, Parking, Ordering, Callees, Pauses, Lifetimes, Letters, Cancellation,
     Limits, Announcements,
 ):  # fmt: skip
     """What a bridge must do."""

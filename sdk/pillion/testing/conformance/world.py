@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
 import pytest
@@ -21,8 +21,8 @@ T = TypeVar("T")
 
 Publish: TypeAlias = Callable[[Sequence[Outgoing]], Awaitable[None]]
 
-# A time no behaviour should need; it turns a hang into a failure. Seconds.
-PATIENCE = 20.0
+# A time no behaviour should need, also on a slow machine; it turns a hang into a failure. Seconds.
+PATIENCE = 40.0
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 CAUSE = Cause(
@@ -43,7 +43,8 @@ class World(Protocol):
         lacks: names of what this world cannot do; behaviours that need it are skipped. ``memory-of-the-unheard``: what
             is published before its first subscriber ever started is kept for it. ``second instance of an app``: one
             that runs at the same time as the first. ``order by key``: messages of one key are brought in their order.
-            ``cancellation``: who handles a command learns that its caller has given up.
+            ``cancellation``: who handles a command learns that its caller has given up. ``repetition``: what is
+            published twice with one id is delivered twice.
         state: name of a state component that every host has. It begins empty, and its store has ETags, conditional
             transactions and TTLs.
     """
@@ -67,6 +68,7 @@ class World(Protocol):
         *services: Service[Any, Any],
         guards: Mapping[str, Guard] | None = None,
         publishing: Callable[[Publish], Publish] | None = None,
+        storing: Callable[[StateStore], StateStore] | None = None,
         drain_seconds: float = 10.0,
         longest_wait: float = LONGEST_WAIT,
     ) -> Host:
@@ -78,6 +80,7 @@ class World(Protocol):
             services: what to run.
             guards: replacements by guard name.
             publishing: what to call instead of the bridge's ``publish``, made from that.
+            storing: what to use instead of each state store, made from that.
             drain_seconds, longest_wait: the host's settings of these names.
         """
         ...
@@ -85,6 +88,12 @@ class World(Protocol):
     async def stop(self, host: Host) -> int:
         """Stop a host the way its platform does; how many messages were cut off."""
         ...
+
+    async def crash(self) -> None:
+        """Let all hosts die the way SIGKILL ends them: nothing that they still do reaches a broker or a store.
+
+        What is in the stores stays. A host that is started afterwards opens them anew.
+        """
 
     async def publish_event(self, topic: str, event: bytes) -> None:
         """Publish these bytes as they are, as an application that speaks CloudEvents."""
@@ -117,8 +126,12 @@ class Seen(Generic[T]):
 
     async def wait(self, count: int = 1) -> Sequence[T]:
         """All that was noted, once that is at least so many."""
+        return await self.until(lambda items: len(items) >= count)
+
+    async def until(self, enough: Callable[[Sequence[T]], bool]) -> Sequence[T]:
+        """All that was noted, once that is enough."""
         async with asyncio.timeout(PATIENCE):
-            while len(self.items) < count:
+            while not enough(self.items):
                 self._changed.clear()
                 await self._changed.wait()
         return self.items
@@ -130,6 +143,18 @@ async def eventually(look: Callable[[], Awaitable[T]]) -> T:
         while not (found := await look()):  # noqa: ASYNC110
             await asyncio.sleep(0.02)
         return found
+
+
+async def until_shared(work: Callable[[int], Awaitable[object]], workers: Collection[object]) -> None:
+    """Have work done, numbered -1, -2 and so on, until two instances are among its workers.
+
+    Then the broker knows of both. While it learns of the second one, what is in hand may come twice.
+    """
+    number = 0
+    async with asyncio.timeout(PATIENCE):
+        while len(workers) < 2:
+            number -= 1
+            await work(number)
 
 
 class Note(BaseModel):
