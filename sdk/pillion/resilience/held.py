@@ -20,11 +20,11 @@ class _Held(NamedTuple):
 
     @property
     def merged(self) -> Change | None:
+        if self.first is self.last:
+            return self.last
         etag = self.first.etag
         if isinstance(self.last, Upsert):
             first_write = isinstance(self.first, Upsert) and self.first.first_write
-            if self.last.etag == etag and self.last.first_write == first_write:
-                return self.last
             return replace(self.last, etag=etag, first_write=first_write)
         # What is written only if there is nothing, and removed again, leaves nothing; nobody else's value may go.
         created = isinstance(self.first, Upsert) and self.first.first_write and etag is None
@@ -92,7 +92,9 @@ class HeldStore:
     def changes(self) -> list[Change]:
         """What is to be written in the end: one change per key, with its first condition and its last value."""
         merged = [change for held in self._held.values() if (change := held.merged) is not None]
-        return [self._guarded(change) for change in merged] if self.capabilities.conditional_transactions else merged
+        if not (self._read and self.capabilities.conditional_transactions):
+            return merged
+        return [self._guarded(change) for change in merged]
 
     def _guarded(self, change: Change) -> Change:
         """The change, on condition that its key is still as it was read."""
