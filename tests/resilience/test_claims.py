@@ -11,6 +11,7 @@ import pytest
 from pillion.errors import ConflictError, StoreError
 from pillion.ports.store import Change, StateStore, Upsert
 from pillion.resilience.inbox import Busy, Claim, Inbox, LeaseOver
+from pillion.resilience.newcomers import Newcomers
 from pillion.resilience.record import Record
 from pillion.stores.memory import MemoryStateStore
 from pillion.stores.sqlite import SQLiteStateStore
@@ -157,3 +158,30 @@ async def test_who_is_alone_looks_and_claims_nothing(clock: FakeClock) -> None:
     assert store.operations == ["get"]
     await inbox.commit(claim, [], OUTGOING, None)
     assert (await record_of(inbox, f"{KEY}0")).outgoing == OUTGOING
+
+
+def alone_with(store: StateStore, clock: FakeClock) -> Inbox:
+    """Where all messages are newcomers the first time."""
+    newcomers = Newcomers(lambda id_: int(id_.rpartition("|")[2]))
+    return Inbox(store, clock, window=3600, lease=30, owner="a/1", alone=lambda: True, newcomers=newcomers)
+
+
+async def test_who_is_alone_does_not_look_for_newcomers(clock: FakeClock) -> None:
+    store = CountingStore(clock)
+    inbox = alone_with(store, clock)
+    claim = await claim_of(inbox)
+    assert store.operations == []
+    await inbox.commit(claim, [], OUTGOING, None)
+    assert (await record_of(inbox)).outgoing == OUTGOING
+
+
+async def test_a_newcomer_that_another_handled_all_the_same_is_found_out(clock: FakeClock) -> None:
+    store = MemoryStateStore(clock)
+    another = inbox_of(store, clock, "b/1")
+    await another.commit(await claim_of(another), [], OUTGOING, None)
+    inbox = alone_with(store, clock)
+    claim = await claim_of(inbox)
+    with pytest.raises(ConflictError):
+        await inbox.commit(claim, [], [], None)
+    await inbox.release(claim)
+    assert (await record_of(inbox)).outgoing == OUTGOING

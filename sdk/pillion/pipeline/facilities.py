@@ -50,6 +50,11 @@ class Ids:
         """A new id."""
         return f"{self._prefix}-{next(self._numbers)}"
 
+    def number(self, id_: str) -> int:
+        """The how manieth of those made here it is; 0 when it was made elsewhere."""
+        prefix, _, number = id_.rpartition("-")
+        return int(number) if prefix == self._prefix and number.isdecimal() else 0
+
 
 @dataclass(frozen=True, slots=True)
 class Facilities:

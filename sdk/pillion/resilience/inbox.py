@@ -24,6 +24,7 @@ from pillion.ports.clock import Clock
 from pillion.ports.store import Change, StateCapabilities, StateItem, StateStore, Upsert
 from pillion.resilience.document import read
 from pillion.resilience.marks import Marks
+from pillion.resilience.newcomers import Newcomers
 from pillion.resilience.record import Answer, Record
 
 # A claim outlives its record by more than stores round, so that where a record is, nobody can claim afresh.
@@ -86,6 +87,7 @@ class Inbox:
         owner: ``<instance>/<boot id>``; claims of earlier boots of an instance are free.
         alone: whether no other process can get the same messages now. Then this one knows which it has in hand, and
             writes no claims. Default: others can.
+        newcomers: tells messages that need not be looked for, when this process is alone. Default: there are none.
     """
 
     def __init__(
@@ -96,9 +98,11 @@ class Inbox:
         lease: float,
         owner: str,
         alone: Callable[[], bool] = lambda: False,
+        newcomers: Newcomers | None = None,
     ) -> None:
         self._store = store
         self._alone = alone
+        self._newcomers = newcomers or Newcomers(lambda _: 0)
         self._fenced = store.capabilities.conditional_transactions
         self._now = clock.now
         self._window = window
@@ -218,9 +222,10 @@ class Inbox:
         await self._marks.close()
 
     async def _first(self, name: str) -> Claim | Record:
+        new = self._newcomers.begin(name)
         # What a commit cannot refuse, a claim has to.
         if self._fenced and self._alone():
-            return await self._found.put(name) or Claim(name, math.inf, written=False)
+            return (None if new else await self._found.put(name)) or Claim(name, math.inf, written=False)
         try:
             return await self._claimed.put(name)
         except ConflictError:

@@ -144,7 +144,8 @@ class Letters:
         now = self._now()
         # On the shelf first: a crash between the two handles a message twice, the other way round it would be lost.
         await asyncio.gather(*(shelf.park(message, address, now, 1, "") for address, message in revived))
-        await self._ledger.remove(wanted)
+        # A handler that is quick may have failed again by now; that letter stays.
+        await self._ledger.remove(wanted, lambda letter: letter == entries.get(letter.id))
 
     def _replayable(self, id_: str, message: Message | None, to: str | None) -> tuple[str, Message]:
         if message is None:

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from pillion.context import PLAIN, Sending
 from pillion.errors import DeclarationError, Unavailable
 from pillion.pipeline.claimcheck import ClaimingBridge
-from pillion.pipeline.facilities import Facilities
+from pillion.pipeline.facilities import Facilities, Ids
 from pillion.pipeline.inbound import compiled
 from pillion.pipeline.keeper import Keeper, Resumption
 from pillion.pipeline.outbound import Cause, Outbound
@@ -45,6 +45,8 @@ O = TypeVar("O")  # noqa: E741 - output
 P = TypeVar("P")
 
 _NOBODY = Cause()
+# A sidecar brings up to 100 messages in one request, as base64, which is a third longer, and each in an envelope.
+_TOGETHER = 1
 
 
 class Host:
@@ -210,7 +212,7 @@ class Host:
 
     async def _start(self) -> None:
         facilities = self._facilities()
-        provisions = [self._provisions(service) for service in self.services]
+        provisions = [self._provisions(service, facilities.ids) for service in self.services]
         compiled_services = [compiled(of.service, of, facilities) for of in provisions]
         self.bridge.bind([route for of in compiled_services for route in of.routes])
         # The port comes first: a sidecar waits for it, and probes want an answer while the rest is still starting.
@@ -236,10 +238,10 @@ class Host:
             self._stack.push_async_callback(keeper.close)
             keeper.start()
 
-    def _provisions(self, service: Service[Any, Any]) -> ServiceProvisions:
+    def _provisions(self, service: Service[Any, Any], ids: Ids) -> ServiceProvisions:
         owner = f"{self.settings.instance or self._boot}/{self._boot}"
         config = self._config(service)
-        return ServiceProvisions(service, config, self.app, self._clock, owner, lambda: self.bridge.alone)
+        return ServiceProvisions(service, config, self.app, self._clock, owner, lambda: self.bridge.alone, ids)
 
     async def _listen(self) -> None:
         port = self.settings.port
@@ -248,7 +250,9 @@ class Host:
         # The HTTP server costs import time that a host without a port need not pay.
         from pillion.runtime.listener import Listener  # noqa: PLC0415
 
-        listener = Listener(self.settings.host, port or 0, self.problems, self.channel, self.settings.max_body_bytes)
+        # The setting is for one message. A delivery that is refused comes again for ever, and nothing behind it comes.
+        largest = self.settings.max_body_bytes * (1 if self.channel is None else _TOGETHER)
+        listener = Listener(self.settings.host, port or 0, self.problems, self.channel, largest)
         self._stack.push_async_callback(listener.stop)
         self.port = await listener.start()
 

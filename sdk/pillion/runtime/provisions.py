@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
 from pillion.configuration import Configuration
-from pillion.errors import ConfigurationError
+from pillion.errors import ConfigurationError, DeclarationError
 from pillion.message import Message
+from pillion.pipeline.facilities import Ids
 from pillion.ports.clock import Clock
 from pillion.ports.store import StateStore
 from pillion.resilience.inbox import Inbox
 from pillion.resilience.letters import Letters
+from pillion.resilience.newcomers import Newcomers
 from pillion.resilience.shelf import Shelf
 from pillion.runtime.stores import OpenStores
 from pillion.secrets import Secrets
@@ -35,10 +37,18 @@ class ServiceProvisions:
     """Everything the runtime opened for one service; implements ``pillion.pipeline.scope.Provisions``."""
 
     def __init__(
-        self, service: Service[Any, Any], settings: Any, app: str, clock: Clock, owner: str, alone: Callable[[], bool]
+        self,
+        service: Service[Any, Any],
+        settings: Any,
+        app: str,
+        clock: Clock,
+        owner: str,
+        alone: Callable[[], bool],
+        ids: Ids,
     ) -> None:
         self.service = service
         self._alone = alone
+        self._ids = ids
         self._app = app
         self._clock = clock
         self._owner = owner
@@ -67,7 +77,11 @@ class ServiceProvisions:
         self._configuration = None if configuration is None else Configuration(configuration)
         if self.service.resources is not None:
             setup = Setup(self.settings, self.secrets, self._state_of)
-            self.resources = await stack.enter_async_context(self.service.resources(setup))
+            lifespan = self.service.resources(setup)
+            if not isinstance(lifespan, AbstractAsyncContextManager):
+                wrong = f"{self.service.group}: resources= made {lifespan!r}"
+                raise DeclarationError(f"{wrong}; decorate its function with @asynccontextmanager")
+            self.resources = await stack.enter_async_context(lifespan)
 
     def lost_letters(self) -> str:
         """A sentence when the service has no place for the letters of its subscriptions, else nothing."""
@@ -83,7 +97,8 @@ class ServiceProvisions:
         found = self._inboxes.get((window, lease))
         if found is None:
             store = self._opened()
-            found = Inbox(store, self._clock, window, lease, self._owner, self._alone)
+            newcomers = Newcomers(self._ids.number)
+            found = Inbox(store, self._clock, window, lease, self._owner, self._alone, newcomers)
             self._inboxes[window, lease] = found
         return found
 
