@@ -14,7 +14,7 @@ from tests.servers import Server, epmd, find_postgresql, find_program, kafka, po
 
 
 def ask(server: Server, line: str) -> bytes:
-    with socket.create_connection(("127.0.0.1", server.port), timeout=5) as connection:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
         connection.sendall(line.encode())
         return connection.recv(100)
 

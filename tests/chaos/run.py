@@ -8,7 +8,7 @@ import signal
 import sys
 import tempfile
 import time
-from argparse import ArgumentParser, BooleanOptionalAction, Namespace
+from argparse import ArgumentParser, ArgumentTypeError, BooleanOptionalAction, Namespace
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -101,12 +101,19 @@ def _is_good(result: Result) -> bool:
     return result.verdict.good if result.plan.once else not result.verdict.lost
 
 
+def _positive(text: str) -> int:
+    """A number of orders; none at all would prove nothing."""
+    if (number := int(text)) < 1:
+        raise ArgumentTypeError(f"{number} is less than 1")
+    return number
+
+
 def _arguments() -> Namespace:
     parser = ArgumentParser(prog="python -m tests.chaos.run", description=__doc__)
     parser.add_argument("--profile", choices=list(BROKERS), default="redis")
     parser.add_argument("--state", choices=STATES, default="sqlite")
     parser.add_argument("--fault", choices=list(FAULTS), action="append", help="default: all; may be given again")
-    parser.add_argument("--messages", type=int, default=500, help="orders per fault, default 500: 10,000 in all")
+    parser.add_argument("--messages", type=_positive, default=500, help="orders per fault, default 500: 10,000 in all")
     parser.add_argument("--seed", type=int, default=1, help="reproduces a run: orders, and when the fault strikes")
     parser.add_argument("--once", action=BooleanOptionalAction, default=True, help="declare handlers once=True")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write a table for the documents")

@@ -11,7 +11,7 @@ from tests.chaos.report import row
 from tests.chaos.scenario import Plan, play
 from tests.daprd import require_daprd
 
-pytestmark = [pytest.mark.daprd, pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.daprd, pytest.mark.timeout(240)]
 MESSAGES = 150
 PROFILES = {
     "redis": ("app-after-write", "app-before-acknowledgement", "full", "duplicates"),

@@ -58,6 +58,6 @@ def listed(where: tuple[str, ...], *filters: str) -> list[dict[str, Any]]:
 
 
 async def until(condition: Callable[[], Any]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(40):
         while not condition():  # noqa: ASYNC110 - another process has to do something
             await asyncio.sleep(0.02)

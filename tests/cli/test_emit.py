@@ -31,6 +31,7 @@ def test_who_filters_it_out_is_not_shown() -> None:
     assert result.stdout.splitlines() == ['greeter.v1.greeted {"name":"Ada"}', "  nobody here listens"]
 
 
+@pytest.mark.slow
 def test_what_cannot_be_handled_is_told() -> None:
     result = invoke("emit", "greeter.v1.greeted", '{"name": "Eve"}', *APP)
     assert result.exit_code == 1
@@ -69,6 +70,7 @@ def test_help_teaches_by_examples() -> None:
     assert invoke("emit", "--help").stdout.count("pillion emit") >= 3
 
 
+@pytest.mark.slow
 async def test_through_a_sidecar_it_reaches_who_listens() -> None:
     heard: asyncio.Future[BaseModel] = asyncio.get_running_loop().create_future()
     listener = Service("listener")
@@ -83,9 +85,10 @@ async def test_through_a_sidecar_it_reaches_who_listens() -> None:
         found = await run("emit", "greeter.greeted", '{"name": "Ada"}', "--sidecar-port", port)
         assert found.code == 0, found.err
         assert found.out.startswith("published greeter.v1.greeted on pubsub, id ")
-        assert (await asyncio.wait_for(heard, 10)).model_dump() == {"name": "Ada"}
+        assert (await asyncio.wait_for(heard, 30)).model_dump() == {"name": "Ada"}
 
 
+@pytest.mark.slow
 async def test_an_unknown_component_is_told() -> None:
     async with FakeWorld() as world:
         port = str((await world._sidecar("outsider", None))[0])

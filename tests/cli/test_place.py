@@ -8,8 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from pillion.ports.clock import SystemClock
+from pillion.resilience.letters import Letters
 from pillion.service.service import Service
+from pillion.sidecar.channel import SidecarChannel
 from pillion.sidecar.ports import free_port
+from pillion.sidecar.settings import SidecarSettings
+from pillion.stores.dapr import DaprStateStore
+from pillion.testing.conformance.world import eventually
 from pillion.testing.sidecar import FakeBroker, FakeSidecar
 from tests.cli.fragile import fragile, state_in, told
 from tests.cli.invoking import invoke, run
@@ -81,6 +87,7 @@ class World(FakeWorld):
         return sidecar.http_port, sidecar
 
 
+@pytest.mark.slow
 class TestBeside:
     async def test_a_letter_is_found_and_replayed_to_the_handler_that_failed(self) -> None:
         async with World() as world:
@@ -169,8 +176,20 @@ async def broken_once(world: DaprWorld, handled: list[str]) -> str:
     host = await world.start(fragile(handled, broken=True))
     source = await world.start(Service("source"))
     await source.emit(told, 7)
-    await world.quiet()
-    await world.stop(host)
     port, sidecar = await world._sidecar("fragile", None)
     world._stack.push_async_callback(sidecar.stop)
+    await until(lambda: handled)
+    await until_kept(port)
+    await world.quiet()
+    await world.stop(host)
     return str(port)
+
+
+async def until_kept(port: int) -> None:
+    """Wait until the service has kept a letter."""
+    channel = SidecarChannel(SidecarSettings(http_address=f"http://127.0.0.1:{port}"))
+    await channel.start()
+    store = DaprStateStore(channel, "fragile-state")
+    await store.start()
+    await eventually(Letters(store, "fragile.v1", SystemClock()).list)
+    await channel.close()

@@ -56,6 +56,7 @@ class DaprWorld(ABC):
     state = STATE
     # Real brokers tell nobody when they are idle: no delivery for this long counts as that. Seconds.
     idle_seconds = 0.5
+    poll_seconds = _POLL
 
     def __init__(self, settings: HostSettings | None = None) -> None:
         self._settings = settings or HostSettings()
@@ -115,7 +116,7 @@ class DaprWorld(ABC):
         async with asyncio.timeout(_START_SECONDS):
             await _serving(http_port)
             while await host.problems():  # noqa: ASYNC110 - the sidecar tells nobody
-                await asyncio.sleep(_POLL)
+                await asyncio.sleep(self.poll_seconds)
         return host
 
     async def stop(self, host: Host) -> int:
@@ -152,7 +153,7 @@ class DaprWorld(ABC):
         while loop.time() - since < self.idle_seconds or self._busy():
             if seen != self._activity:
                 seen, since = self._activity, loop.time()
-            await asyncio.sleep(_POLL)
+            await asyncio.sleep(self.poll_seconds)
 
     @abstractmethod
     async def _sidecar(self, app_id: str, app_port: int | None) -> tuple[int, Sidecar]:
@@ -216,7 +217,8 @@ class FakeWorld(DaprWorld):
     """Fake sidecars that share a broker in this process."""
 
     # This broker tells; what remains is a host that is about to publish.
-    idle_seconds = 0.05
+    idle_seconds = 0.03
+    poll_seconds = 0.005
 
     def __init__(self, settings: HostSettings | None = None) -> None:
         super().__init__(settings)

@@ -234,7 +234,7 @@ async def test_expired_by_one_is_expired_for_the_other(sidecar: Sidecar) -> None
     await embedded.start()
     await embedded.write([Upsert("short-embedded", b"1", ttl=1)])
     await beside.write([Upsert("short-beside", b"1", ttl=1)])
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while await embedded.get(["short-beside"]) or await beside.get(["short-embedded"]):  # noqa: ASYNC110
             await asyncio.sleep(0.05)
     await embedded.close()

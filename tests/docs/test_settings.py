@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from pillion.runtime.settings import HostSettings
 from tests.docs.pages import ROOT
 
 _ROW = re.compile(r"^\| `([A-Z_]+)` \| (.+) \| (.+) \|$", re.MULTILINE)
+_VARIABLE = re.compile(r"PILLION_[A-Z_]+|DAPRD")
 ROWS = {name: default for name, _, default in _ROW.findall((ROOT / "docs" / "configuration.md").read_text())}
 MODELS: dict[str, type[BaseModel]] = {"PILLION_": HostSettings, "GATEWAY_": GatewaySettings}
 FIELDS = {
@@ -22,16 +24,18 @@ FIELDS = {
 }
 
 
-def read_in_python() -> Iterator[str]:
+@cache
+def read_in_python() -> frozenset[str]:
     """Names that are a literal of their own, somewhere in the SDK or its tests."""
-    for folder in ("sdk/pillion", "tests", "tools", "services"):
-        for file in (ROOT / folder).rglob("*.py"):
-            if file == Path(__file__):
-                continue
-            literals = (node.value for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.Constant))
-            yield from (
-                text for text in literals if isinstance(text, str) and re.fullmatch(r"PILLION_[A-Z_]+|DAPRD", text)
-            )
+    files = (file for folder in ("sdk/pillion", "tests", "tools", "services") for file in (ROOT / folder).rglob("*.py"))
+    return frozenset(name for file in files if file != Path(__file__) for name in named_in(file.read_text()))
+
+
+def named_in(code: str) -> Iterator[str]:
+    """To parse code that has no such text at all would only take time."""
+    if _VARIABLE.search(code):
+        literals = (node.value for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Constant))
+        yield from (text for text in literals if isinstance(text, str) and _VARIABLE.fullmatch(text))
 
 
 def read_in_shell() -> Iterator[str]:

@@ -46,6 +46,7 @@ def test_the_readme_begins_with_hello_world_in_ten_lines() -> None:
     assert len(lines(first.text)) <= 10
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("folder", [".", "tutorial"])
 def test_the_snippets_pass_their_own_tests(folder: str, tmp_path: Path) -> None:
@@ -58,6 +59,7 @@ def test_the_snippets_pass_their_own_tests(folder: str, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize("page", SHOWN, ids=[str(page.relative_to(ROOT)) for page in SHOWN])
 def test_the_commands_of_a_page_answer_what_it_says(page: Path, tmp_path: Path) -> None:

@@ -85,6 +85,6 @@ async def corner(redis_server: Server, tmp_path: Path) -> AsyncIterator[Corner]:
 async def test_the_corner_shop_sells_over_redis(corner: Corner) -> None:
     assert await corner.call("stock.deliver", '{"item": "tea", "amount": 5}') == "5"
     assert await corner.call("till.buy", '{"item": "tea", "amount": 2}') == '{"item":"tea","amount":2}'
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(50):
         while await corner.call("diary.sold_so_far", '"tea"') != "2":
             pass  # the event is on its way

@@ -17,7 +17,9 @@ from pillion.sidecar.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 _PINNED = ("appPort", "daprHTTPPort", "daprGRPCPort", "daprInternalGRPCPort", "metricsPort")
-_READY_SECONDS = 60.0
+_READY_SECONDS = 120.0
+_MAIL_SECONDS = 60.0
+_STOP_SECONDS = 40.0
 _POLL_SECONDS = 0.05
 
 
@@ -50,8 +52,12 @@ class Shop:
         variables = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
         self._fleet = Child(command, variables, directory=ROOT, output=self.lines.append)
         await self._fleet.start()
-        async with aiohttp.ClientSession() as session:
-            await self._ready(session)
+        try:
+            async with aiohttp.ClientSession() as session:
+                await self._ready(session)
+        except BaseException:
+            await self._fleet.stop(_STOP_SECONDS)
+            raise
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -85,7 +91,7 @@ class Shop:
 
     async def mail(self, text: str) -> str:
         """The first mail with this text, once it is there."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(_MAIL_SECONDS):
             while True:
                 for file in self.mails.glob("*.eml"):
                     if text in (found := file.read_text()):
@@ -95,7 +101,8 @@ class Shop:
     async def _ready(self, session: aiohttp.ClientSession) -> None:
         try:
             async with asyncio.timeout(_READY_SECONDS):
-                while not await _is_ready(session, self.url):
+                # The gateway may be ready before those that hear events: on some brokers what comes first is gone.
+                while not (any("all are ready" in line for line in self.lines) and await _is_ready(session, self.url)):
                     assert self._fleet is not None
                     assert self._fleet.returncode is None, self.tail
                     await asyncio.sleep(_POLL_SECONDS)

@@ -66,7 +66,7 @@ class Lines:
 
     async def until(self, text: str) -> str:
         try:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(50):
                 while True:
                     line = await self._queue.get()
                     self.seen.append(line)

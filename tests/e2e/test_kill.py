@@ -17,22 +17,24 @@ from pillion.sidecar.ports import free_port
 from pillion.sidecar.process import Daprd, DaprdOptions
 from tests.conformance.daprworld import DaprdWorld
 from tests.daprd import require_daprd
-from tests.e2e.counting_app import told
+from tests.e2e.counting_app import ENOUGH, handled, told
 from tests.e2e.fleet import ROOT
 from tests.profiles import copy_configuration, copy_profile
 from tests.servers import Server
 
-pytestmark = [pytest.mark.daprd, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.daprd, pytest.mark.timeout(240)]
 MESSAGES = 200
 
 
 class Counter:
-    """The app and the file that it writes to."""
+    """The app, the file that it writes to, and the one that lets it go on when it has handled enough."""
 
     def __init__(self, file: Path, options: DaprdOptions) -> None:
         self._file = file
+        self._go_on = file.with_name("go-on")
         ports = {"APP_PORT": str(options.app_port), "DAPR_HTTP_PORT": str(options.http_port)}
-        self._variables = {**os.environ, **ports, "COUNT_FILE": str(file), "PYTHONPATH": str(ROOT)}
+        files = {"COUNT_FILE": str(file), "GO_ON_FILE": str(self._go_on)}
+        self._variables = {**os.environ, **ports, **files, "PYTHONPATH": str(ROOT)}
         self._command = [sys.executable, "-m", "pillion", "run", "tests.e2e.counting_app:counter"]
 
     @asynccontextmanager
@@ -44,16 +46,19 @@ class Counter:
         finally:
             await app.kill()
 
-    def handled(self) -> list[int]:
-        return [int(line) for line in self._file.read_text().splitlines()] if self._file.exists() else []
+    def go_on(self) -> None:
+        self._go_on.touch()
+
+    def handled(self) -> set[int]:
+        return set(handled(self._file))
 
     async def until(self, distinct: int) -> None:
         try:
-            async with asyncio.timeout(60):
-                while len(set(self.handled())) < distinct:  # noqa: ASYNC110 - another process writes
+            async with asyncio.timeout(90):
+                while len(self.handled()) < distinct:  # noqa: ASYNC110 - another process writes
                     await asyncio.sleep(0.05)
         except TimeoutError:
-            raise AssertionError(f"{len(set(self.handled()))} of {distinct} messages were handled") from None
+            raise AssertionError(f"{len(self.handled())} of {distinct} messages were handled") from None
 
 
 BROKERS = [
@@ -68,11 +73,12 @@ async def test_a_killed_app_loses_nothing(profile: str, request: pytest.FixtureR
         async with Daprd(options) as sidecar:
             async with counter.running():
                 await send(world, sidecar)
-                await counter.until(40)
-            assert len(set(counter.handled())) < MESSAGES
+                await counter.until(ENOUGH)
+            assert len(counter.handled()) < MESSAGES
+            counter.go_on()
             async with counter.running():
                 await counter.until(MESSAGES)
-    assert set(counter.handled()) == set(range(MESSAGES))
+    assert counter.handled() == set(range(MESSAGES))
 
 
 @pytest.mark.parametrize("profile", BROKERS)
@@ -82,12 +88,13 @@ async def test_a_killed_sidecar_loses_nothing(profile: str, request: pytest.Fixt
         async with counter.running():
             async with Daprd(options) as sidecar:
                 await send(world, sidecar)
-                await counter.until(40)
+                await counter.until(ENOUGH)
                 await sidecar.kill()
-            assert len(set(counter.handled())) < MESSAGES
+            assert len(counter.handled()) < MESSAGES
+            counter.go_on()
             async with Daprd(options):
                 await counter.until(MESSAGES)
-    assert set(counter.handled()) == set(range(MESSAGES))
+    assert counter.handled() == set(range(MESSAGES))
 
 
 @asynccontextmanager

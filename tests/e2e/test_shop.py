@@ -17,7 +17,7 @@ from tests.e2e.fleet import Shop
 from tests.profiles import STATES, copy_configuration, copy_profile
 from tests.servers import Server
 
-pytestmark = [pytest.mark.daprd, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.daprd, pytest.mark.timeout(240)]
 
 BROKERS = ("redis", "rabbitmq", "nats", "mqtt", "kafka")
 STAFF = {"authorization": "Bearer s3cret"}

@@ -54,7 +54,7 @@ class Forgetful:
 
     def subscribe(self) -> None:
         self.client.subscribe(TOPIC, 1)
-        assert self._subscribed.wait(10)
+        assert self._subscribed.wait(20)
 
 
 def test_the_client_gets_again_what_it_did_not_acknowledge(mqtt_server: Server, url: str, name: str) -> None:
@@ -62,9 +62,9 @@ def test_the_client_gets_again_what_it_did_not_acknowledge(mqtt_server: Server, 
     with forgetful.connected():
         forgetful.subscribe()
         forgetful.client.publish(TOPIC, b"important", 1)
-        assert forgetful.got.get(timeout=10) == b"important"
+        assert forgetful.got.get(timeout=20) == b"important"
         assert take_over(url, name)
-        assert forgetful.got.get(timeout=10) == b"important"
+        assert forgetful.got.get(timeout=20) == b"important"
 
 
 def test_a_session_that_is_not_there_is_told_and_not_made(url: str, name: str) -> None:

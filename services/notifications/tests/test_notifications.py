@@ -97,7 +97,7 @@ class Inbox:
 
 async def test_mails_leave_through_the_server_of_the_settings(host: HostFactory) -> None:
     inbox = Inbox()
-    server = Controller(inbox, hostname="127.0.0.1", port=free_port())
+    server = Controller(inbox, hostname="127.0.0.1", port=free_port(), ready_timeout=30)
     server.start()
     try:
         config = {"notifications": NotificationsConfig(smtp=Smtp(host="127.0.0.1", port=server.port))}

@@ -9,8 +9,10 @@ from collections.abc import Sequence
 import structlog
 
 from pillion.bridges.dapr.deliveries import Deliveries
+from pillion.codec.cloudevents import encode
+from pillion.errors import BridgeError, InternalError
 from pillion.message import Message
-from pillion.outcome import Ack, Outcome
+from pillion.outcome import Ack, Outcome, Reply
 from pillion.ports.bridge import Kind, Outgoing, Route
 
 # More than ever waits for one handler while others of its topic are let by.
@@ -78,4 +80,26 @@ async def test_a_crowd_waits_at_the_broker() -> None:
     assert not answered.done()
     handler.gate.set()
     assert await answered == ["SUCCESS"] * CROWD
+    await taking.close()
+
+
+async def test_a_caller_is_told_of_an_answer_that_cannot_be_sent() -> None:
+    sent: list[Outgoing] = []
+    large = Message(id="2", source="/a", type="a.v1.b.reply", specversion="1.0")
+
+    async def refuse_large(messages: Sequence[Outgoing]) -> None:
+        if messages[0].message is large:
+            raise BridgeError("stream too large")
+        sent.extend(messages)
+
+    async def answer(_: Message) -> Outcome:
+        return Reply(large)
+
+    route = Route(Kind.COMMAND, "a.v1.b", "a.v1", "a.v1.commands", answer, types=("a.v1.b",))
+    taking = Deliveries([route], refuse_large, structlog.get_logger(), "replies")
+    request = Message(id="1", source="/x", type="a.v1.b", specversion="1.0", reply_to="replies.x")
+    assert await taking.take([encode(request)]) == ["SUCCESS"]
+    assert [(one.topic, one.message.causation_id, one.message.failure_code) for one in sent] == [
+        ("replies.x", "1", InternalError.code)
+    ]
     await taking.close()

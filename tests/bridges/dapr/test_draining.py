@@ -1,4 +1,4 @@
-"""A process that stops, with work in hand that does not end."""
+"""A process that stops, with work in hand that does not end, or before it ever started."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from pillion.errors import PillionError
 from pillion.runtime.settings import HostSettings
 from pillion.service.contract import Contract
 from pillion.service.service import Service
@@ -13,8 +14,14 @@ from pillion.testing.conformance.world import Seen
 from tests.conformance.daprworld import FakeWorld
 
 DRAIN = 0.2
-# Far less than a listener waits for answers that never come.
-SOON = 3.0
+# How long a listener waits for answers that never come, and far less than that.
+LONG = 60.0
+SOON = 20.0
+
+
+@pytest.fixture(autouse=True)
+def patient_listener(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pillion.runtime.listener._STOP_SECONDS", LONG)
 
 
 async def test_work_that_does_not_end_is_given_back_within_the_limit() -> None:
@@ -53,3 +60,17 @@ async def test_a_call_that_does_not_end_is_answered_within_the_limit(commands: s
             assert await host.stop() == 1
         asked.cancel()
         await asyncio.gather(asked, return_exceptions=True)
+
+
+async def test_a_start_that_is_refused_does_not_wait_for_what_the_sidecar_asked() -> None:
+    async with FakeWorld() as world:
+        service = Service(world.name("ordered"))
+        told = Contract(world.name("source")).event("told", int)
+
+        @service.on(told, key="subject")
+        async def note(number: int) -> None:
+            raise AssertionError(number)
+
+        async with asyncio.timeout(SOON):
+            with pytest.raises(PillionError, match="order"):
+                await world.start(service)

@@ -47,7 +47,7 @@ class Partitions:
         return runner
 
     async def until(self, messages: int) -> None:
-        async with asyncio.timeout(30), self.heard:
+        async with asyncio.timeout(60), self.heard:
             await self.heard.wait_for(lambda: sum(map(len, self.seen.values())) >= messages)
 
     async def _subscribe(self, _: web.Request) -> web.Response:
@@ -93,7 +93,7 @@ async def unprepared(component: str, topic: str) -> None:
 
 @pytest.mark.daprd
 @pytest.mark.kafka
-@pytest.mark.timeout(90)
+@pytest.mark.timeout(150)
 async def test_messages_of_one_subject_share_a_partition(partitions: tuple[Partitions, Publisher]) -> None:
     app, publisher = partitions
     for subject in SUBJECTS:

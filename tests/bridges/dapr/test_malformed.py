@@ -107,7 +107,7 @@ async def test_ten_thousand_malformed_inputs_harm_nothing(part: int) -> None:
             await sidecar.wait_ready()
             await bombard(f"http://127.0.0.1:{app_port}", random.Random(20261121 + part))
             await host.emit(told, 424242)
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(30):
                 await got.wait()
             assert await host.call(count, 1) == 2
 

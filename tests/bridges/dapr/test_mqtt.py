@@ -61,7 +61,7 @@ def take_overs(broker: Server) -> int:
 
 async def healed(host: Host) -> None:
     """When the host has done what it does for a sidecar."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(40):
         await host.bridge._mqtt._healing  # type: ignore[attr-defined]
 
 
@@ -73,7 +73,7 @@ async def test_each_sidecar_is_healed_once(options: DaprdOptions, broker: Server
 
 async def test_a_host_is_ready_when_its_sidecar_is_healed(options: DaprdOptions, broker: Server) -> None:
     async with Daprd(options), listener(options) as host:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(40):
             while await host.problems():  # noqa: ASYNC110 - the sidecar tells nobody
                 await asyncio.sleep(0.02)
         assert take_overs(broker) == 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 
+import pytest
 import pytest_asyncio
 from aiohttp import web
 
@@ -68,6 +69,7 @@ def outgoing(topic: str = "orders", component: str = "pubsub") -> Outgoing:
     return Outgoing(topic, Message(id="1", source="test", type="a.v1.b", specversion="1.0"), component)
 
 
+@pytest.mark.slow
 async def test_what_the_broker_may_not_have_is_sent_again(world: World) -> None:
     world.broker.dying = True
     await world.publisher.publish([outgoing()])

@@ -93,7 +93,7 @@ async def test_a_consumer_with_other_settings_than_the_component_is_told(
 
     starting = asyncio.create_task(world.start(sink))
     problem = f"nobody reads consumer {name} of {told.topic}"
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(40):
         while not await has_problem(world, problem):  # noqa: ASYNC110 - the server tells nobody
             await asyncio.sleep(0.05)
     # The sidecar tries again.

@@ -110,7 +110,7 @@ async def test_an_app_that_restarts_beside_its_sidecar_hears_its_replies() -> No
     async with beside() as pair:
         async with pair.host() as first:
             assert await first.call(repeat, 1) == 1
-        async with pair.host() as second, asyncio.timeout(10):
+        async with pair.host() as second, asyncio.timeout(30):
             assert await second.call(repeat, 2) == 2
 
 

@@ -42,6 +42,8 @@ async def test_a_sender_waits_while_a_queue_is_full() -> None:
                 sent.append(number)
 
         sending = asyncio.ensure_future(send())
+        while len(sent) < 3:  # noqa: ASYNC110 - a sender tells nobody
+            await asyncio.sleep(0)
         await asyncio.wait([sending], timeout=0.05)
         assert len(sent) == 3  # one in hand, two waiting
         gate.set()
@@ -120,7 +122,7 @@ async def test_a_host_that_was_cut_off_leaves_a_quiet_broker() -> None:
         await app.emit(told, number)
     await begun.wait()
     assert await app.stop() == 3
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(30):
         await broker.quiet()
 
 
@@ -137,6 +139,7 @@ async def test_nothing_is_recorded_unless_somebody_watches() -> None:
     assert [topic for topic, _ in seen] == ["echo.v1.commands", "reply"]
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(120)
 async def test_memory_stays_flat_over_many_messages() -> None:
     service, heard = Service("counter"), [0]

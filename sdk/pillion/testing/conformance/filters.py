@@ -6,6 +6,7 @@ import pytest
 
 from pillion.context import Context
 from pillion.message import Message
+from pillion.outcome import Retry
 from pillion.service.contract import Contract
 from pillion.service.event import Event
 from pillion.service.filter import Filter, exact, matching, prefix, suffix
@@ -96,7 +97,7 @@ class Filters:
         def broken(message: Message) -> bool:
             return bool(message.extensions["region"] == "eu")
 
-        @service.on(told, where=matching(broken), dead_letter=False)
+        @service.on(told, where=matching(broken), retry=Retry(attempts=2, backoff="1ms"), dead_letter=False)
         async def pick(ctx: Context, number: int) -> None:
             assert number == 1
             got.add(ctx.message)

@@ -17,7 +17,7 @@ from pillion.service.event import Event
 from pillion.service.service import Service
 from pillion.state import State
 from pillion.testing.conformance.foreign import envelope
-from pillion.testing.conformance.world import Publish, Seen, World, eventually, needs
+from pillion.testing.conformance.world import Publish, Seen, World, eventually, needs, until_shared
 
 
 class Died(PillionError):
@@ -54,13 +54,14 @@ class Counting:
         told: what it listens to.
         runs: the numbers that its handler was run with.
         heard: what it emitted, as it came back.
+        hearers: the instances that it came back to.
     """
 
     def __init__(self, world: World) -> None:
         self._world = world
         self._contract = contract = Contract(world.name("counter"))
         self.told, self.added = contract.event("told", int), contract.event("added", int)
-        self.runs, self.heard = Seen[int](), Seen[int]()
+        self.runs, self.heard, self.hearers = Seen[int](), Seen[int](), set[int]()
 
     def service(self) -> Service[Any, Any]:
         """Another instance of it."""
@@ -77,6 +78,7 @@ class Counting:
 
         @service.on(self.added)
         async def hear(number: int) -> None:
+            self.hearers.add(id(service))
             self.heard.add(number)
 
         return service
@@ -118,11 +120,18 @@ class Once:
         counting = Counting(world)
         await world.start(counting.service())
         await world.start(counting.service())
+
+        async def tell_nothing(number: int) -> None:
+            before = len(counting.heard.items)
+            await counting.tell(0, f"nothing{number}")
+            await counting.heard.wait(before + 1)
+
+        await until_shared(tell_nothing, counting.hearers)
         twice = [*range(1, 11), *range(1, 11)]
         await asyncio.gather(*(counting.tell(number, f"event-{number}") for number in twice))
-        await counting.heard.wait(10)
+        await counting.heard.until(lambda items: set(twice).issubset(items))
         await world.quiet()
-        assert sorted(counting.heard.items) == list(range(1, 11))
+        assert sorted(number for number in counting.heard.items if number) == list(range(1, 11))
         assert await counting.total() == 55
 
     async def test_a_handler_that_fails_leaves_nothing(self, world: World) -> None:
@@ -131,6 +140,7 @@ class Once:
         await counting.tell(-1, "bad")
         await counting.tell(3, "good")
         await counting.heard.wait()
+        await counting.runs.wait(2)
         await world.quiet()
         assert sorted(counting.runs.items) == [-1, 3]
         assert (counting.heard.items, await counting.total()) == ([3], 3)

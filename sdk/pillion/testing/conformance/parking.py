@@ -39,7 +39,9 @@ class Parking:
         await world.start(service, longest_wait=SHORT)
         assert await done.wait() == [note]
         await world.quiet()
-        assert (attempts.items, len(done.items)) == ([1, 2, 3], 1)
+        # The third is the last, unless the host took so long to stop that it was tried once more.
+        assert len(attempts.items) >= 3
+        assert (attempts.items, len(done.items)) == (list(range(1, len(attempts.items) + 1)), 1)
 
     async def test_used_up_attempts_of_a_message_that_waited_end_as_a_dead_letter(self, world: World) -> None:
         contract, sink = Contract(world.name("source")), Contract(world.name("sink"))
@@ -59,22 +61,21 @@ class Parking:
         assert (attempts.items, data) == ([1, 2, 3], 7)
 
     async def test_a_message_that_waits_holds_up_no_other(self, world: World) -> None:
-        contract, heard = Contract(world.name("source")), Seen[int]()
+        contract, heard, gate = Contract(world.name("source")), Seen[int](), asyncio.Event()
         told, service = contract.event("told", int), Service(world.name("sink"), state=world.state)
-        refused: set[int] = set()
 
-        @service.on(told, concurrency=1)
+        @service.on(told, concurrency=1, retry=Retry(attempts=1000))
         async def hear(number: int) -> None:
-            if number == 0 and not refused:
-                refused.add(number)
-                raise Retry("not yet", after=1.0)
+            if number == 0 and not gate.is_set():
+                raise Retry("not yet", after=0.2)
             heard.add(number)
 
         host = await world.start(service, longest_wait=SHORT)
         for number in range(5):
             await host.emit(told, number)
-        found = list(await heard.wait(5))
-        assert (sorted(found[:4]), found[4:]) == ([1, 2, 3, 4], [0])
+        assert sorted(await heard.wait(4)) == [1, 2, 3, 4]
+        gate.set()
+        assert (await heard.wait(5))[4] == 0
 
     async def test_a_parked_send_is_handled_when_its_time_has_come(self, world: World) -> None:
         service, attempts = Service(world.name("worker"), state=world.state), Seen[int]()
@@ -105,33 +106,32 @@ class Parking:
 
         host, begun = await world.start(service), now()
         await host.call(tell, None)
-        (first, _), (second, when) = await heard.wait(2)
-        assert (first, second) == (2, 1)
-        assert when - begun >= 0.45
+        # What is not delayed may be slow as well.
+        when = dict(await heard.wait(2))
+        assert set(when) == {1, 2}
+        assert when[1] - begun >= 0.45
         await world.quiet()
         assert len(heard.items) == 2
 
     async def test_a_delayed_send_outlives_its_host(self, world: World) -> None:
-        front, back, done = (
-            Service(world.name("front"), state=world.state),
-            Service(world.name("back")),
-            Seen[int](),
-        )
+        front, back = Service(world.name("front"), state=world.state), Service(world.name("back"))
+        done, now = Seen[tuple[int, float]](), asyncio.get_running_loop().time
 
         @back.command
         async def work(number: int) -> None:
-            done.add(number)
+            done.add((number, now()))
 
         @front.command(calls=[work], once=True)
         async def begin(ctx: Context, number: int) -> None:
             ctx.send(work, number, delay=2.5)
 
         await world.start(back)
-        host = await world.start(front)
+        host, begun = await world.start(front), now()
         await host.call(begin, 7)
-        assert done.items == []
         await world.stop(host)
         await world.start(front)
-        assert await done.wait() == [7]
+        number, when = (await done.wait())[0]
+        assert number == 7
+        assert when - begun >= 2.45
         await world.quiet()
-        assert done.items == [7]
+        assert len(done.items) == 1

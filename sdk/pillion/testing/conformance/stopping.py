@@ -104,7 +104,7 @@ class Stopping:
         await world.stop(first)
         for number in range(10, 20):
             await second.emit(told, number)
-        await heard.wait(20)
+        await heard.until(lambda items: {number for _, number in items} == set(range(20)))
         assert {instance for instance, number in heard.items if number >= 10} == {"second"}
 
     async def test_what_takes_longer_than_the_limit_is_cut_off_and_counted(self, world: World) -> None:

@@ -22,6 +22,7 @@ import pytest
 
 from pillion.errors import ConflictError, StoreError
 from pillion.ports.store import Change, Remove, StateStore, Upsert
+from pillion.testing.conformance.world import PATIENCE
 
 _VALUES = [
     "null",
@@ -237,7 +238,7 @@ async def _value(store: StateStore, key: str) -> Any:
 
 
 async def _until_gone(store: StateStore, key: str) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while await store.get([key]):  # noqa: ASYNC110 - a store tells nobody when a value expires
             await asyncio.sleep(0.05)
 

@@ -71,6 +71,7 @@ class Delivery:
         self._taking: asyncio.Task[None] | None = None
         self._handling: set[asyncio.Task[None]] = set()
         self._unanswered: dict[int, Stored] = {}
+        self._stopping = asyncio.Event()
 
     def start(self) -> None:
         """Begin to take messages."""
@@ -78,7 +79,11 @@ class Delivery:
         self._taking = asyncio.create_task(self._take_batches(bulk) if bulk else self._take_singly())
 
     async def stop(self, grace: float) -> None:
-        """Take no more; what is in hand has ``grace`` seconds to be answered, then others get it."""
+        """Take no more; what is in hand has ``grace`` seconds to be answered, but not to be tried again.
+
+        Others get what is left.
+        """
+        self._stopping.set()
         if self._taking:
             self._taking.cancel()
         if self._handling:
@@ -136,7 +141,8 @@ class Delivery:
             if not self._retry.allows(retries):
                 break
             retries += 1
-            await asyncio.sleep(self._retry.seconds)
+            if not await self._pause():
+                return
         self._finish(message, verdict)
 
     async def _deliver_bulk(self, batch: list[Stored]) -> None:
@@ -159,8 +165,14 @@ class Delivery:
                     message = entries.pop(entry_id)
                     self._finish(message, verdict, dead_letter=status != 404)
             retries += 1
-            if entries:
-                await asyncio.sleep(self._retry.seconds)
+            if entries and not await self._pause():
+                return
+
+    async def _pause(self) -> bool:
+        """Wait between two attempts; whether there may be another."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._stopping.wait(), self._retry.seconds)
+        return not self._stopping.is_set()
 
     def _finish(self, message: Stored, verdict: Verdict, *, dead_letter: bool = True) -> None:
         """Acknowledge: whatever is no success goes to the dead letters; without such a topic it is gone."""
