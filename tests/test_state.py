@@ -9,7 +9,8 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, SecretStr
+from typing_extensions import TypedDict
 
 from pillion.errors import ConflictError, StoreError
 from pillion.ports.store import Upsert
@@ -27,6 +28,19 @@ class Order(BaseModel):
 class Point:
     x: int
     y: int
+
+
+@dataclass
+class Blob:
+    content: bytes
+
+
+class Parcel(TypedDict):
+    content: bytes
+
+
+class Login(BaseModel):
+    password: SecretStr
 
 
 class Shelf(BaseModel):
@@ -58,6 +72,11 @@ async def test_a_missing_value_is_none(state: State) -> None:
         (5, int),
         ("text", str),
         (b"\x00\xff", bytes),
+        (b"\xff", bytes | None),
+        ({"a": [b"\xff", b"abc"]}, dict[str, list[bytes]]),
+        (Blob(b"\xff"), Blob),
+        ([Blob(b"abc")], list[Blob]),
+        ({"content": b"\xff"}, Parcel),
         (float("inf"), float),
         (datetime(2026, 1, 31, tzinfo=UTC), datetime),
     ],
@@ -88,6 +107,20 @@ async def test_a_value_of_another_shape_is_named_without_showing_it(state: State
 async def test_what_is_no_json_is_refused(state: State) -> None:
     with pytest.raises(StoreError, match="'1': a object cannot be stored"):
         await state.set("1", object())
+
+
+@pytest.mark.parametrize(
+    "value",
+    [SecretStr("hush"), [SecretStr("hush")], {"a": Login(password=SecretStr("hush"))}, Login(password=SecretStr("x"))],
+)
+async def test_a_secret_that_would_be_written_as_asterisks_is_refused(state: State, value: Any) -> None:
+    with pytest.raises(StoreError, match=r"'1': .* holds a SecretStr"):
+        await state.set("1", value)
+
+
+async def test_a_value_that_looks_like_a_masked_secret_is_kept(state: State) -> None:
+    await state.set("1", {"a": "**********"})
+    assert await state.get("1", dict[str, str]) == {"a": "**********"}
 
 
 async def test_an_item_can_be_written_over_once(state: State) -> None:

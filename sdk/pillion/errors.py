@@ -93,6 +93,7 @@ class Failure(PillionError):
     Raises:
         DeclarationError: at class creation, when status is no HTTP error status.
         pydantic.ValidationError: when constructed with fields of the wrong type.
+        pydantic_core.PydanticSerializationError: when constructed with a value that JSON cannot hold.
     """
 
     code: ClassVar[str] = "failure"
@@ -122,11 +123,13 @@ class Failure(PillionError):
             for name in self._names():
                 setattr(self, name, getattr(values, name))
             super().__init__(self._sentence())
+            # What cannot be written is told of here, where it is raised, and not to a caller who waits in vain.
+            _ = self.data
 
     @property
     def data(self) -> dict[str, Any]:
         """The data fields as JSON-compatible values."""
-        return self._model().model_validate(self._values()).model_dump(mode="json")
+        return self._model().model_validate(self._values()).model_dump(mode="json", by_alias=True)
 
     @classmethod
     def from_data(cls, data: Mapping[str, Any]) -> Self:
@@ -159,7 +162,8 @@ class Failure(PillionError):
                 for name, hint in hints.items()
                 if getattr(hint, "__origin__", hint) is not ClassVar
             }
-            cls._fields = create_model(cls.__name__, __config__=ConfigDict(extra="forbid"), **fields)
+            config = ConfigDict(extra="forbid", validate_by_name=True, validate_by_alias=True)
+            cls._fields = create_model(cls.__name__, __config__=config, **fields)
         return cls._fields
 
     def _sentence(self) -> str:

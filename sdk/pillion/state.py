@@ -8,8 +8,9 @@ from types import TracebackType
 from typing import Any, Generic, NamedTuple, Self, TypeVar
 from urllib.parse import quote
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Secret, SecretBytes, SecretStr, TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError, to_json
+from typing_extensions import TypeAliasType
 
 from pillion.errors import StoreError, field_errors
 from pillion.ports.store import Change, Remove, StateItem, StateStore, Upsert
@@ -17,6 +18,8 @@ from pillion.ports.store import Change, Remove, StateItem, StateStore, Upsert
 T = TypeVar("T")
 
 _TENANTS = "tenants:"
+# What pydantic writes for a secret.
+_MASKED = b"**********"
 
 
 class Item(NamedTuple, Generic[T]):
@@ -240,20 +243,39 @@ class Collection(Generic[T]):
 
 @cache
 def _adapter(type_: Any) -> TypeAdapter[Any]:
-    return TypeAdapter(type_, config=ConfigDict(val_json_bytes="base64") if type_ is bytes else None)
+    # Bytes are written as base64, wherever they are in what has no config of its own. Read through an alias, because
+    # pydantic takes no config beside a dataclass or a TypedDict itself.
+    make: Any = TypeAliasType
+    return TypeAdapter(make("Value", type_), config=ConfigDict(val_json_bytes="base64"))
 
 
 def _encoded(key: str, value: object) -> bytes:
     try:
         # NaN and infinity are no JSON numbers, but their names read back as floats.
-        return to_json(value, bytes_mode="base64", inf_nan_mode="strings")
+        written = to_json(value, bytes_mode="base64", inf_nan_mode="strings")
     except PydanticSerializationError as error:
         raise StoreError(f"state {key!r}: a {type(value).__name__} cannot be stored: {error}") from None
+    if _MASKED in written and _has_secret(value):
+        raise StoreError(
+            f"state {key!r}: a {type(value).__name__} holds a SecretStr, which pydantic writes as asterisks, so "
+            "that it would be lost; store its get_secret_value(), or give it a @field_serializer"
+        )
+    return written
+
+
+def _has_secret(value: object) -> bool:
+    if isinstance(value, SecretStr | SecretBytes | Secret):
+        return True
+    if isinstance(value, Mapping):
+        return any(map(_has_secret, value.values()))
+    if isinstance(value, list | tuple | set | frozenset):
+        return any(map(_has_secret, value))
+    return hasattr(value, "__dict__") and any(map(_has_secret, vars(value).values()))
 
 
 def _decoded(key: str, item: StateItem, type_: Any) -> Any:
     try:
-        return _adapter(type_).validate_json(item.value)
+        return _adapter(type_).validate_json(item.value, by_name=True)
     except ValidationError as error:
         problems = field_errors(error.errors(include_url=False, include_context=False, include_input=False))
         reasons = "; ".join(f"{problem['field'] or 'value'}: {problem['message']}" for problem in problems[:5])

@@ -15,6 +15,8 @@ from pillion.cli.run import CUT_OFF, FAILED
 from pillion.sidecar.ports import free_port
 from tests.cli.invoking import _SIDECAR, Finished, invoke
 
+pytestmark = pytest.mark.slow
+
 HELLO = """
 from pillion import Service
 
@@ -186,7 +188,7 @@ async def test_while_its_gateway_finishes_a_request_it_is_not_ready(folder: Path
         request = asyncio.create_task(session.post(f"http://127.0.0.1:{public}/work", json=7))
         await process.until("working")
         process.signal(signal.SIGTERM)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while (await get(port, "/readyz"))[0] != 503:
                 pass
         (folder / "go").touch()
@@ -202,6 +204,21 @@ async def test_work_that_is_cut_off_is_3(folder: Path) -> None:
         ended = await process.end()
         assert ended.code == CUT_OFF
         assert '"cut_off": 1' in ended.out
+
+
+async def test_a_request_that_a_gateway_cuts_off_is_3(folder: Path) -> None:
+    settings = {"GATEWAY_PORT": str(free_port()), "PILLION_DRAIN_SECONDS": "0"}
+    async with (
+        running(folder, "front:desk", "front:gateway", **settings) as process,
+        aiohttp.ClientSession() as session,
+    ):
+        await process.until("gateway listens")
+        url = f"http://127.0.0.1:{settings['GATEWAY_PORT']}/work"
+        request = asyncio.create_task(session.post(url, json=7))
+        await process.until("working")
+        process.signal(signal.SIGTERM)
+        assert (await process.end()).code == CUT_OFF
+        await asyncio.gather(request, return_exceptions=True)
 
 
 async def test_a_second_signal_ends_it_at_once(folder: Path) -> None:

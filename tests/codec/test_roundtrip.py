@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import Raw
 from msgspec.structs import fields
+from pydantic import AliasChoices, BaseModel, Field
 
 from pillion.codec.cloudevents import MalformedEvent, decode, encode
 from pillion.codec.payload import Payload
@@ -110,3 +111,40 @@ def test_broken_base64_is_invalid_input(encoded: str) -> None:
 def test_a_value_of_another_type_is_not_sent() -> None:
     with pytest.raises(TypeError, match="'many' is no <class 'int'>"):
         Payload(int, "test").encode("many")  # type: ignore[arg-type]
+
+
+class ForOthers(BaseModel):
+    order_id: str = Field(alias="orderId")
+
+
+class FromOthers(BaseModel):
+    order_id: str = Field(validation_alias=AliasChoices("orderId", "id"))
+
+
+class Written(BaseModel):
+    order_id: str = Field(serialization_alias="orderId")
+
+
+class Basket(BaseModel):
+    orders: dict[str, tuple[ForOthers, FromOthers | None]]
+
+
+ALIASED = [
+    ForOthers(orderId="7"),
+    FromOthers.model_validate({"id": "7"}),
+    Written(order_id="7"),
+    Basket(orders={"a": (ForOthers(orderId="7"), FromOthers.model_validate({"id": "8"}))}),
+]
+
+
+@pytest.mark.parametrize("value", ALIASED)
+def test_a_model_with_aliases_comes_back(value: BaseModel) -> None:
+    payload: Payload[Any] = Payload(type(value), "test")
+    assert payload.decode(carried(payload, value)) == value
+    assert payload.read(payload.encode(value)) == value
+
+
+def test_the_alias_is_on_the_wire_as_the_schema_says() -> None:
+    payload: Payload[ForOthers] = Payload(ForOthers, "test")
+    assert json.loads(payload.encode(ForOthers(orderId="7"))) == {"orderId": "7"}
+    assert list(payload.json_schema(output=True)["properties"]) == ["orderId"]

@@ -101,6 +101,10 @@ def test_declared_failures_are_described_by_status() -> None:
     assert set(responses["409"]["content"]) == {"application/problem+json"}
 
 
+def test_a_command_without_a_description_has_none() -> None:
+    assert "description" not in app_of(shop(expose=Expose("POST", "/orders"))).openapi()["paths"]["/orders"]["post"]
+
+
 def test_models_of_the_same_name_do_not_mix() -> None:
     class Inner:
         class Receipt(BaseModel):

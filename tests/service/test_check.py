@@ -27,6 +27,15 @@ def test_two_versions_may_run_side_by_side() -> None:
     assert check([Service("payments"), Service("payments", version=2)]) == []
 
 
+def test_an_example_that_does_not_fit_is_named() -> None:
+    contract = Contract("payments")
+    contract.event("charged", int, examples=["much"])
+    with pytest.raises(
+        DeclarationError, match=r"payments\.v1\.charged: an example does not fit its type: value: .*integer"
+    ):
+        check([Service(contract)])
+
+
 def test_a_type_that_pydantic_cannot_handle_is_named() -> None:
     class Strange:
         pass

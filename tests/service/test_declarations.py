@@ -10,6 +10,7 @@ from pillion.context import Context
 from pillion.errors import DeclarationError, Failure
 from pillion.service.contract import Contract
 from pillion.service.event import foreign_event
+from pillion.service.expose import Expose
 from pillion.service.service import Service
 from pillion.service.signature import read
 
@@ -29,9 +30,10 @@ def test_a_name_is_declared_once() -> None:
         contract().event("charge", int)
 
 
-def test_versions_count_from_one() -> None:
+@pytest.mark.parametrize("version", [0, 1.5, "2", True])
+def test_versions_count_from_one(version: Any) -> None:
     with pytest.raises(DeclarationError, match="versions count from 1"):
-        Contract("payments", 0)
+        Contract("payments", version)
 
 
 def test_a_timeout_is_positive() -> None:
@@ -44,6 +46,49 @@ def test_two_failures_have_two_codes() -> None:
     two = type("Two", (Failure,), {"code": "same"})
     with pytest.raises(DeclarationError, match="same code"):
         Contract("payments").command("charge", int, raises=[one, two])
+
+
+@pytest.mark.parametrize("raises", [Failure, [ValueError], ["declined"]])
+def test_only_failures_are_raised(raises: Any) -> None:
+    with pytest.raises(DeclarationError, match=r"payments\.v1\.charge: raises=.* is no list of subclasses of Failure"):
+        Contract("payments").command("charge", int, raises=raises)
+
+
+def test_the_event_of_a_result_carries_what_the_command_answers() -> None:
+    made = contract()
+    with pytest.raises(DeclarationError, match=r"payments\.v1\.pay: emits_result= carries <class 'str'>"):
+        made.command("pay", int, int, emits_result=made.events["charged"])
+
+
+@pytest.mark.parametrize("timeout", [0, -1])
+def test_a_handler_has_some_time(timeout: float) -> None:
+    made = contract()
+    with pytest.raises(DeclarationError, match=r"answer:\d+: timeout .* must be more than 0 seconds"):
+        Service(made).handles(made.commands["charge"], timeout=timeout)(answer)
+
+
+@pytest.mark.parametrize("options", [{"calls": contract().commands["charge"]}, {"emits": contract().events["charged"]}])
+def test_what_a_handler_uses_is_a_list(options: dict[str, Any]) -> None:
+    made = contract()
+    with pytest.raises(DeclarationError, match=r"answer:\d+: (calls|emits)= is a list"):
+        Service(made).handles(made.commands["charge"], **options)(answer)
+
+
+@pytest.mark.parametrize(
+    ("event", "text"), [("payments.v1.charged", "is no event"), (contract().commands["charge"], "announced=True")]
+)
+def test_a_subscription_is_to_an_event(event: Any, text: str) -> None:
+    with pytest.raises(DeclarationError, match=rf"answer:\d+: on\(.*{text}"):
+        Service("orders").on(event)(answer)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("method", "status", "text"),
+    [("get", 200, "method 'get' is none of GET"), ("GET", 404, "status 404 is no success")],
+)
+def test_what_http_does_not_have_is_not_exposed(method: Any, status: int, text: str) -> None:
+    with pytest.raises(DeclarationError, match=text):
+        Expose(method, "/charges", status=status)
 
 
 def test_a_failure_has_an_error_status() -> None:

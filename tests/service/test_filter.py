@@ -75,6 +75,18 @@ def test_what_dapr_changes_on_the_way_has_no_rule(name: str) -> None:
     assert exact(**{name: "x"}).rule() is None
 
 
+@pytest.mark.parametrize("name", ["idempotencykey", "failurecode", "subscriber", "claim", "extensions"])
+def test_every_attribute_is_found_by_its_name_on_the_wire(name: str) -> None:
+    event = message(**{name: "x"})
+    assert exact(**{name: "x"}).matches(event)
+    assert by_rule(exact(**{name: "x"}), event)
+
+
+def test_a_rule_has_characters_as_they_are() -> None:
+    # Dapr's language knows no surrogate pairs: the escape that JSON has for these would match nothing there.
+    assert '"🛒"' in (exact(subject="🛒").rule() or "")
+
+
 def test_a_missing_attribute_matches_nothing() -> None:
     assert not exact(region="").matches(message())
     assert (~exact(region="eu")).matches(message())

@@ -27,9 +27,9 @@ MESSAGE = Message(
 @pytest.fixture(autouse=True)
 def restored() -> Iterator[None]:
     root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
+    handlers, level, configured = root.handlers[:], root.level, structlog.get_config()
     yield
-    structlog.reset_defaults()
+    structlog.configure(**configured)
     root.handlers[:] = handlers
     root.setLevel(level)
 
@@ -104,6 +104,11 @@ def test_a_traceback_is_data_without_the_values_of_variables(json_logs: StringIO
 def test_a_field_named_like_a_secret_is_hidden(json_logs: StringIO, name: str) -> None:
     host_logger("shop").info("connected", **{name: "hunter2"})
     assert line(json_logs)[name] == "***"
+
+
+def test_a_secret_within_a_field_is_hidden_too(json_logs: StringIO) -> None:
+    host_logger("shop").info("connected", peers=[{"name": "db", "login": {"password": "hunter2"}}])
+    assert line(json_logs)["peers"] == [{"name": "db", "login": {"password": "***"}}]
 
 
 def test_text_is_for_people(stream: StringIO) -> None:

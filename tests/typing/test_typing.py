@@ -53,10 +53,12 @@ def pyright(tmp_path: Path) -> set[tuple[str, int]]:
     return {(Path(found["file"]).name, found["range"]["start"]["line"] + 1) for found in errors}
 
 
+@pytest.mark.slow
 def test_mypy_rejects_what_is_wrong_and_nothing_else() -> None:
     assert mypy() == marked(WRONG)
 
 
+@pytest.mark.slow
 def test_pyright_rejects_what_is_wrong_and_nothing_else(tmp_path: Path) -> None:
     assert pyright(tmp_path) == marked(WRONG)
 

@@ -82,9 +82,8 @@ async def _run(targets: Targets, settings: HostSettings) -> int:
             await stopping
     finally:
         host.withdraw()
-        for face in reversed(faces):
-            await face.stop()
-        cut_off = await host.stop()
+        cut_off = sum([await face.stop() or 0 for face in reversed(faces)])
+        cut_off += await host.stop()
     if not started and not stopping.done():
         return FAILED
     return CUT_OFF if cut_off else 0

@@ -21,8 +21,8 @@ class Face(Protocol):
     async def start(self, host: Host) -> None:
         """Begin to serve; returns when it does."""
 
-    async def stop(self) -> None:
-        """Stop serving, after requests in hand are answered. Harmless when it was not started."""
+    async def stop(self) -> int | None:
+        """Stop serving, after requests in hand are answered; how many were cut off. Harmless when not started."""
 
 
 class Targets(NamedTuple):

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Callable
+from functools import partial
 from typing import Any, Generic, TypeAlias, TypeVar
 
 from msgspec import UNSET, Raw, UnsetType
 from pydantic import PydanticUserError, TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError
 
+from pillion.codec.shape import by_alias, masked
 from pillion.errors import DeclarationError, FieldError, InvalidInput
 from pillion.message import Message
 
@@ -26,12 +29,15 @@ Packed: TypeAlias = tuple[Raw | UnsetType, str | None]
 class Payload(Generic[T]):
     """Encodes and decodes values of one type. ``bytes`` travel as base64, everything else as JSON.
 
+    Fields are written under their aliases, as in the JSON Schema, and read under these or their names. A type with an
+    alias that is only for writing is written under its names, so that it can be read again.
+
     Attributes:
         type: any type that pydantic supports; None stands for "nothing".
         content_type: media type of the data on the wire.
 
     Raises:
-        DeclarationError: pydantic cannot make a schema of the type.
+        DeclarationError: pydantic cannot make a schema of the type, or would write asterisks for a part of it.
     """
 
     def __init__(self, type_: Any, where: str) -> None:
@@ -42,9 +48,18 @@ class Payload(Generic[T]):
             self._adapter: TypeAdapter[T] = TypeAdapter(type_)
         except PydanticUserError as error:
             raise DeclarationError(f"{where}: {type_!r} is no type that pydantic can validate: {error}") from None
-        self._validate_json = self._adapter.validator.validate_json
+        if masked(self._adapter.core_schema):
+            raise DeclarationError(
+                f"{where}: {type_!r} holds a SecretStr, which pydantic writes as asterisks, so that it would be "
+                "lost on the way; make it a str, or give it a @field_serializer that tells it"
+            )
+        self._validate_json: Callable[[bytes | str], T] = self._adapter.validator.validate_json
         self._validate_python = self._adapter.validator.validate_python
-        self._to_json = self._adapter.serializer.to_json
+        self._to_json: Callable[[T], bytes] = self._adapter.serializer.to_json
+        aliases = by_alias(self._adapter.core_schema)
+        if aliases is not None:  # most have none, and need not pay for them
+            self._validate_json = partial(self._validate_json, by_name=True)
+            self._to_json = partial(self._to_json, by_alias=aliases)
 
     def decode(self, message: Message) -> T:
         """The value in this message.
@@ -57,8 +72,8 @@ class Payload(Generic[T]):
             if self.binary:
                 return self._octets(message)
             if message.data_base64 is not None:
-                return self._validate_json(base64.b64decode(message.data_base64, validate=True))  # type: ignore[no-any-return]
-            return self._validate_json(b"null" if data is UNSET else bytes(data))  # type: ignore[no-any-return]
+                return self._validate_json(base64.b64decode(message.data_base64, validate=True))
+            return self._validate_json(b"null" if data is UNSET else bytes(data))
         except ValidationError as error:
             raise InvalidInput.of(error) from None
         except (binascii.Error, RecursionError) as error:
@@ -71,7 +86,7 @@ class Payload(Generic[T]):
             InvalidInput: the body does not fit the type.
         """
         try:
-            return self._validate_python(body) if self.binary else self._validate_json(body)  # type: ignore[no-any-return]
+            return self._validate_python(body) if self.binary else self._validate_json(body)
         except ValidationError as error:
             raise InvalidInput.of(error) from None
         except RecursionError as error:
@@ -120,4 +135,4 @@ class Payload(Generic[T]):
     def _octets(self, message: Message) -> T:
         if message.data_base64 is not None:
             return base64.b64decode(message.data_base64, validate=True)  # type: ignore[return-value]
-        return self._validate_json(message.json or b"null")  # type: ignore[no-any-return]
+        return self._validate_json(message.json or b"null")

@@ -83,9 +83,14 @@ class _Documented(FastAPI):
 
 def _add(app: FastAPI, command: Command[Any, Any], expose: Expose, route: CommandRoute, extra: dict[str, Any]) -> None:
     notice = f"**Deprecated**: {command.deprecated}" if command.deprecated else ""
+
+    # A function of its own: of a command without a description FastAPI would show the docstring of what it is given.
+    async def respond(request: Request) -> Response:
+        return await route.respond(request)
+
     app.add_api_route(
         expose.path,
-        route.respond,
+        respond,
         methods=[expose.method],
         status_code=expose.status,
         response_class=Response,

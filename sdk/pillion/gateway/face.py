@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, Field, SecretStr
 
@@ -15,8 +18,6 @@ from pillion.telemetry.logs import host_logger
 if TYPE_CHECKING:
     from pillion.gateway.auth import Authenticator
     from pillion.runtime.listener import Server
-
-_STOP_SECONDS = 5
 
 
 class Client(BaseModel, frozen=True):
@@ -76,6 +77,7 @@ class Gateway:
         self._document = {"title": title, "version": version, "description": description}
         self._settings = settings
         self._server: Server | None = None
+        self._cut_off = 0
 
     async def start(self, host: Host) -> None:
         """Serve; requests are answered when it returns.
@@ -94,19 +96,33 @@ class Gateway:
         app = create_app(host, self.contracts, authenticator=self._authenticator or _tokens(chosen), **self._document)
         listening = bound_socket(chosen.host, chosen.port)
         self._server = Server(
-            uvicorn.Config(app, log_config=None, access_log=False, server_header=False, lifespan="off",
-                           timeout_graceful_shutdown=_STOP_SECONDS)
+            uvicorn.Config(partial(self._serve, app), interface="asgi3", log_config=None, log_level="warning",
+                           access_log=False, server_header=False, lifespan="off",
+                           timeout_graceful_shutdown=math.ceil(host.settings.drain_seconds))
         )  # fmt: skip
         await self._server.begin(listening)
         self.port = int(listening.getsockname()[1])
         url = f"http://{chosen.host}:{self.port}"
         host_logger(host.app).info("gateway listens on %s, API documents at %s/docs", url, url)
 
-    async def stop(self) -> None:
-        """Stop serving, after requests in hand are answered. Harmless when it was not started."""
+    async def stop(self) -> int:
+        """Stop serving, after requests in hand are answered. Harmless when it was not started.
+
+        Returns:
+            How many requests were cut off because the host's ``drain_seconds`` were over.
+        """
+        self._cut_off = 0
         if self._server is not None:
             await self._server.end()
         self._server = self.port = None
+        return self._cut_off
+
+    async def _serve(self, app: Any, scope: Any, receive: Any, send: Any) -> None:
+        try:
+            await app(scope, receive, send)
+        except asyncio.CancelledError:
+            self._cut_off += 1
+            raise
 
 
 def _tokens(chosen: GatewaySettings) -> Authenticator | None:

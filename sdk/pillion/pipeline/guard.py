@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -36,13 +37,12 @@ def checks_of(plan: Plan, when: str) -> tuple[Check, ...]:
 
 
 def _check(guard: Guard) -> Check:
-    is_async = guard.is_async
-
     async def check(context: Context[Any, Any], payload: Any) -> None:
         verdict: Any = guard.check(context, payload)
-        if is_async:
+        # Of the verdict, not of the function: a lambda or a decorator can give a coroutine too, which must not pass.
+        if inspect.isawaitable(verdict):
             verdict = await verdict
-        if verdict is False:
+        if verdict is not None and not verdict:
             raise Forbidden(reason=guard.name)
 
     return check

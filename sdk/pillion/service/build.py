@@ -70,6 +70,9 @@ def subscription(
     Raises:
         DeclarationError: the function does not fit the event.
     """
+    if not isinstance(event, Event):
+        hint = ", .succeeded or .failed of a command that is announced=True" if isinstance(event, Command) else ""
+        raise DeclarationError(f"{place(function)}: on({event!r}) is no event; give an event of a contract{hint}")
     fields = _common(function, address, event.payload, options)
     if fields["signature"].result not in (Unannotated, None, type(None)):
         raise DeclarationError(f"{place(function)}: a subscription answers nothing; annotate it -> None")
@@ -108,6 +111,8 @@ def _common(function: Callable[..., Any], address: str, wire: Payload[Any], opti
     signature = read(function)
     if options.concurrency < 1:
         raise DeclarationError(f"{place(function)}: concurrency must be at least 1")
+    if options.timeout is not None and options.timeout <= 0:
+        raise DeclarationError(f"{place(function)}: timeout {options.timeout} must be more than 0 seconds")
     guards = tuple(as_guard(check) for check in options.guards)
     if len({guard.name for guard in guards}) != len(guards):
         raise DeclarationError(f"{place(function)}: two guards have the same name; give name= to @guard")
@@ -175,6 +180,8 @@ def _plain(hint: Any) -> Any:
 
 
 def _commands(found: Iterable[Any], function: Callable[..., Any]) -> Iterable[Command[Any, Any]]:
+    if isinstance(found, Command):
+        raise DeclarationError(f"{place(function)}: calls= is a list; write calls=[...]")
     for command in found:
         if not isinstance(command, Command):
             raise DeclarationError(f"{place(function)}: calls= holds {command!r}, which is no command")
@@ -182,6 +189,8 @@ def _commands(found: Iterable[Any], function: Callable[..., Any]) -> Iterable[Co
 
 
 def _events(found: Iterable[Any], function: Callable[..., Any]) -> Iterable[Event[Any]]:
+    if isinstance(found, Event):
+        raise DeclarationError(f"{place(function)}: emits= is a list; write emits=[...]")
     for event in found:
         if not isinstance(event, Event):
             raise DeclarationError(f"{place(function)}: emits= holds {event!r}, which is no event")

@@ -7,10 +7,10 @@ from dataclasses import fields
 from itertools import chain
 from typing import Any
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from pillion.codec.payload import Payload
-from pillion.errors import Failure
+from pillion.errors import DeclarationError, Failure, field_errors
 from pillion.outcome import Retry
 from pillion.service.command import Command
 from pillion.service.contract import Contract
@@ -49,6 +49,22 @@ def handlers(service: Service[Any, Any]) -> Iterable[Handler]:
     yield from service.subscriptions.values()
 
 
+def examples(address: str, payload: Payload[Any], given: Sequence[Any]) -> tuple[Any, ...]:
+    """Examples of a payload as JSON values.
+
+    Raises:
+        DeclarationError: one does not fit; the text names the place.
+    """
+    if not given:
+        return ()
+    dump = TypeAdapter(payload.type).dump_python
+    try:
+        return tuple(dump(payload.check(example), mode="json", by_alias=True) for example in given)
+    except ValidationError as error:
+        found = "; ".join(f"{one['field'] or 'value'}: {one['message']}" for one in field_errors(error.errors()))
+        raise DeclarationError(f"{address}: an example does not fit its type: {found}") from None
+
+
 def _service(declared: Service[Any, Any] | Contract) -> ServiceEntry:
     service = declared if isinstance(declared, Service) else None
     contract = declared.contract if isinstance(declared, Service) else declared
@@ -80,7 +96,7 @@ def _command(command: Command[Any, Any], handler: CommandHandler | None) -> Comm
         emits_result=command.emits_result.address if command.emits_result else None,
         announced=command.announced,
         expose=_expose(command),
-        examples=_examples(command.input, command.examples),
+        examples=examples(command.address, command.input, command.examples),
         handler=_handler(handler) if handler else None,
     )
 
@@ -94,7 +110,7 @@ def _event(name: str, event: Event[Any]) -> EventEntry:
         topic=event.topic,
         component=event.component,
         payload=_type(event.payload),
-        examples=_examples(event.payload, event.examples),
+        examples=examples(event.address, event.payload, event.examples),
     )
 
 
@@ -154,10 +170,6 @@ def _name(type_: Any) -> str:
     if type_ is None or type_ is type(None):
         return "None"
     return str(type_.__name__) if isinstance(type_, type) and not hasattr(type_, "__origin__") else str(type_)
-
-
-def _examples(payload: Payload[Any], examples: Sequence[Any]) -> tuple[Any, ...]:
-    return tuple(TypeAdapter(payload.type).dump_python(payload.check(example), mode="json") for example in examples)
 
 
 def _addresses(service: ServiceEntry) -> Iterator[str]:

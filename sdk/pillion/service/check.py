@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from pillion.errors import DeclarationError
-from pillion.service.catalog import handlers
+from pillion.service.catalog import examples, handlers
 from pillion.service.command import Command
 from pillion.service.event import Event
 from pillion.service.service import Service
@@ -44,6 +44,9 @@ def _compile(service: Service[Any, Any]) -> None:
     """Make every validator now, so that a type pydantic cannot handle fails at start and names its place."""
     for command in service.contract.commands.values():
         _ = (command.input, command.output)
+        examples(command.address, command.input, command.examples)
+    for event in service.contract.events.values():
+        examples(event.address, event.payload, event.examples)
     for handler in handlers(service):
         for called in handler.calls:
             _ = (called.input, called.output)

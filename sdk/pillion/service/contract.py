@@ -33,8 +33,8 @@ class Contract:
     """
 
     def __init__(self, name: str, version: int = 1, *, description: str = "", deprecated: str = "") -> None:
-        if version < 1:
-            raise DeclarationError(f'contract "{name}": version {version} is not valid; versions count from 1')
+        if type(version) is not int or version < 1:
+            raise DeclarationError(f'contract "{name}": version {version!r} is not valid; versions count from 1')
         self.name = service_name(name)
         self.version = version
         self.description = description
@@ -83,18 +83,22 @@ class Contract:
             deprecated: what to use instead; empty when it is current.
 
         Raises:
-            DeclarationError: the name is taken or not valid, a failure code is declared twice, or the path of
-                ``expose`` is.
+            DeclarationError: the name is taken or not valid, ``raises`` holds what is no failure, or a failure code
+                twice, or ``emits_result`` carries another type.
         """
         self._reserve(name, "command")
+        address = f"{self.group}.{name}"
         if timeout <= 0:
-            raise DeclarationError(f"{self.group}.{name}: timeout {timeout} must be more than 0 seconds")
+            raise DeclarationError(f"{address}: timeout {timeout} must be more than 0 seconds")
+        raises = failures(address, raises)
+        if emits_result is not None and (emits_result.payload_type or type(None)) != (output or type(None)):
+            raise DeclarationError(
+                f"{address}: emits_result= carries {emits_result.payload_type!r}, but the command answers {output!r}"
+            )
         declared: Command[I, O] = Command(
-            self.name, self.version, name, cast("type[I]", input), cast("type[O]", output), tuple(raises), timeout,
+            self.name, self.version, name, cast("type[I]", input), cast("type[O]", output), raises, timeout,
             emits_result, announced, expose, description, tuple(examples or ()), deprecated,
         )  # fmt: skip
-        if len(declared.failures) != len(declared.raises):
-            raise DeclarationError(f"{declared.address}: two failures in raises= have the same code")
         self.commands[name] = declared
         return declared
 
@@ -144,3 +148,18 @@ class Contract:
 
     def __repr__(self) -> str:
         return f"<contract {self.group}>"
+
+
+def failures(address: str, raises: Iterable[type[Failure]]) -> tuple[type[Failure], ...]:
+    """The failures of a command.
+
+    Raises:
+        DeclarationError: they are no list of failure classes, or two have the same code.
+    """
+    found = () if isinstance(raises, type) else tuple(raises)
+    wrong = [one for one in found if not (isinstance(one, type) and issubclass(one, Failure))]
+    if wrong or isinstance(raises, type):
+        raise DeclarationError(f"{address}: raises={raises!r} is no list of subclasses of Failure")
+    if len({failure.code for failure in found}) != len(found):
+        raise DeclarationError(f"{address}: two failures in raises= have the same code")
+    return found

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from pillion.errors import DeclarationError
 
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
+_METHODS = get_args(Method)
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,11 +21,11 @@ class Expose:
         path: for example ``/orders/{order_id}``; names in braces are fields of the command's input.
         public: True needs no authentication. Default False: refused until the gateway has an authenticator.
         query: fields that come from the query string although the method has a body.
-        status: HTTP status of success. Default 200.
+        status: HTTP status of success, 200-299. Default 200.
         tags: groups in the API documents; default the service's name.
 
     Raises:
-        DeclarationError: the path does not begin with a slash.
+        DeclarationError: the path does not begin with a slash, or method or status is none of these.
     """
 
     method: Method
@@ -37,6 +38,10 @@ class Expose:
     def __post_init__(self) -> None:
         if not self.path.startswith("/"):
             raise DeclarationError(f'expose path "{self.path}": it must begin with "/"')
+        if self.method not in _METHODS:
+            raise DeclarationError(f"expose {self.path}: method {self.method!r} is none of {', '.join(_METHODS)}")
+        if not 200 <= self.status <= 299:
+            raise DeclarationError(f"expose {self.path}: status {self.status} is no success; use 200-299")
 
     @property
     def path_fields(self) -> tuple[str, ...]:

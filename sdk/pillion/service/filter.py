@@ -14,22 +14,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from msgspec.structs import fields
+
 from pillion.errors import DeclarationError
 from pillion.message import Message
 
-_PYTHON_NAMES = {
-    "correlationid": "correlation_id",
-    "causationid": "causation_id",
-    "tenantid": "tenant_id",
-    "principalid": "principal_id",
-    "replyto": "reply_to",
-    "failurecode": "failure_code",
-    "failurestatus": "failure_status",
-    "failuretitle": "failure_title",
-    "datacontenttype": "datacontenttype",
-}
 _ALIASES = {"tenant": "tenantid", "principal": "principalid", "correlation": "correlationid"}
-_KNOWN = frozenset(Message.__struct_fields__)
+# Wire name to Python name of what a message has fields for; everything else is in its extensions.
+_FIELDS = {found.encode_name: found.name for found in fields(Message)}
 # Dapr rewrites or blanks these on the way, so a routing rule on them would not give what the process sees.
 _UNRULED = frozenset({"traceparent", "tracestate", "traceid", "topic", "pubsubname", "time", "deadline", "expiration"})
 
@@ -72,7 +64,7 @@ class _Attribute(Filter):
         # Without has() and type(), an event that lacks the attribute, or has another type there, is an error, and Dapr
         # then skips every later rule.
         name = f"event.{self.name}"
-        test = self.rule_format.format(name=name, value=json.dumps(self.value))
+        test = self.rule_format.format(name=name, value=json.dumps(self.value, ensure_ascii=False))
         return f"(has({name}) && type({name}) == string && {test})"
 
 
@@ -127,8 +119,7 @@ def _joined(left: Filter, operator: str, right: Filter) -> str | None:
 
 def attribute(message: Message, name: str) -> Any:
     """The value of a CloudEvents attribute by its wire name; None when the message has none."""
-    python_name = _PYTHON_NAMES.get(name, name)
-    return getattr(message, python_name) if python_name in _KNOWN else message.extensions.get(name)
+    return getattr(message, _FIELDS[name]) if name in _FIELDS else message.extensions.get(name)
 
 
 def exact(**attributes: str) -> Filter:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, overload
@@ -29,11 +28,6 @@ class Guard:
     check: Check
     when: When = "before"
 
-    @property
-    def is_async(self) -> bool:
-        """Whether the check has to be awaited."""
-        return inspect.iscoroutinefunction(self.check)
-
 
 @overload
 def guard(check: Check, /) -> Guard: ...
@@ -56,6 +50,9 @@ def as_guard(check: Guard | Check) -> Guard:
     """
     if isinstance(check, Guard):
         return check
-    if not callable(check):
-        raise DeclarationError(f"guard {check!r}: give a function (context, payload) -> bool, or a Guard")
-    return Guard(check.__name__, check)
+    name = getattr(check, "__name__", "")
+    if not callable(check) or not name:
+        raise DeclarationError(
+            f"guard {check!r}: give a function (context, payload) -> bool, or guard(name=...)(...) of what has no name"
+        )
+    return Guard(name, check)

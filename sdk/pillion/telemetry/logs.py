@@ -81,10 +81,19 @@ def _add_span(_: Any, __: str, fields: MutableMapping[str, Any]) -> MutableMappi
 
 def _hide_secrets(_: Any, __: str, fields: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """The last net: a field named like a secret is not written, whoever logs it."""
-    for name in fields:
-        if _SECRET.search(name):
-            fields[name] = "***"
+    for name, value in fields.items():
+        fields[name] = _hidden(name, value)
     return fields
+
+
+def _hidden(name: object, value: Any) -> Any:
+    if isinstance(name, str) and _SECRET.search(name):
+        return "***"
+    if isinstance(value, dict):
+        return {member: _hidden(member, inner) for member, inner in value.items()}
+    if isinstance(value, list):
+        return [_hidden(None, inner) for inner in value]
+    return value
 
 
 def host_logger(app: str) -> FilteringBoundLogger:

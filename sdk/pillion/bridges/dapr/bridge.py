@@ -213,6 +213,7 @@ class DaprBridge:
 
     async def close(self) -> None:
         """Cancel what is left; see ``Bridge.close``."""
+        self.channel.close()
         for deliveries in self._deliveries:
             await deliveries.close()
         self._deliveries.clear()

@@ -73,7 +73,7 @@ class AppChannel:
     def __init__(self, token: str | None, asked: Callable[[], None]) -> None:
         self._token = token.encode() if token else None
         self._asked = asked
-        self._declared: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        self._declared: asyncio.Future[bytes | None] = asyncio.get_running_loop().create_future()
         self._receivers: dict[str, Receiver] = {}
         self._invoked = Invoked()
         self._watched: Watched | None = None
@@ -99,6 +99,13 @@ class AppChannel:
         """Take no more work, and ask for each message again; replies are still taken."""
         self._closing = True
 
+    def close(self) -> None:
+        """Let nobody wait for a start that failed."""
+        self.refuse()
+        if not self._declared.done():
+            self._declared.set_result(None)
+        self.open()
+
     async def handle(self, request: Request) -> Response:
         """Answer one request of the sidecar."""
         if self._token is not None and not self._admitted(request):
@@ -118,6 +125,8 @@ class AppChannel:
             return await self._receive(receiver, request.body)
         if request.path == "/dapr/subscribe":
             declared = await asyncio.shield(self._declared)
+            if declared is None:
+                return _NOT_READY
             self._asked()
             return Response(200, declared)
         if request.path in ("/dapr/config", "/"):

@@ -17,7 +17,7 @@ from pillion.bridges.dapr.batch import Batch
 from pillion.bridges.dapr.wire import RETRY
 from pillion.codec.cloudevents import MalformedEvent, decode
 from pillion.codec.raw import raw_event
-from pillion.errors import BridgeError, Failure, PillionError, UnknownCommand
+from pillion.errors import BridgeError, Failure, InternalError, PillionError, UnknownCommand
 from pillion.message import Message
 from pillion.outcome import Ack, Outcome, Reply
 from pillion.ports.bridge import Kind, Outgoing, Release, Route
@@ -186,11 +186,16 @@ class Deliveries:
         return do
 
     async def _answer(self, reply_to: str, request: Message, reply: Message) -> None:
-        try:
-            await self._publish([Outgoing(reply_to, reply, self._replies)])
-        except BridgeError as error:
-            # The caller's wait ends with its deadline; handling the command again would do its work twice.
-            self._log.error("reply could not be sent", message_id=request.id, reason=str(error))
+        # An answer may be too large for the sidecar; that there is none is not. If that does not leave either, the
+        # caller's wait ends with its deadline; handling the command again would do its work twice.
+        lost = InternalError(correlation_id=request.correlation_id or request.id)
+        for answer in (reply, refused(request, lost)):
+            try:
+                await self._publish([Outgoing(reply_to, answer, self._replies)])
+            except BridgeError as error:
+                self._log.error("reply could not be sent", message_id=request.id, reason=str(error))
+            else:
+                return
 
     async def _unheard(self, route: Route, request: Message, reply: Message, batch: Batch, index: int) -> None:
         """Nobody waits for this answer; that the command failed is told by a dead letter."""

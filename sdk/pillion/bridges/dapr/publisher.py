@@ -7,7 +7,7 @@ costs a tenth of the CPU.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from typing import NamedTuple
 from urllib.parse import quote
 
@@ -21,6 +21,8 @@ from pillion.sidecar.channel import SidecarChannel
 from pillion.sidecar.errors import Answer, error_of
 
 LARGEST_BATCH = 100
+# A sidecar takes requests of 4 MiB. As JSON text in a bulk request, an event is a little longer: each quote is escaped.
+_LARGEST_REQUEST = 2 * 1024 * 1024
 # Each instance that ever called has a topic for its replies; when so many are known, those that are idle are forgotten.
 _MOST_TOPICS = 1000
 # Types of components that keep order by partition; which one, `partitionKey` says.
@@ -123,6 +125,9 @@ class _Topic:
         await self._waiting.close()
 
     async def _send(self, batch: Sequence[_Waiting]) -> list[Exception | None]:
+        return [result for part in _parts(batch) for result in await self._send_together(part)]
+
+    async def _send_together(self, batch: Sequence[_Waiting]) -> list[Exception | None]:
         try:
             await self._prepare(*self._place)
             failed = await self._deliver(batch)
@@ -159,3 +164,14 @@ class _Topic:
     def _refused(self, answer: Answer, count: int) -> dict[int, str]:
         failed, _ = bulk_failures(answer.body) if count > 1 else ({}, "")
         return failed or dict.fromkeys(range(count), str(error_of(answer, "publishing")))
+
+
+def _parts(batch: Sequence[_Waiting]) -> Iterator[Sequence[_Waiting]]:
+    """The batch in parts that a sidecar takes; what is too large for it goes alone, so that no other fails with it."""
+    start, size = 0, 0
+    for number, waiting in enumerate(batch):
+        size += len(waiting.body)
+        if size > _LARGEST_REQUEST and number > start:
+            yield batch[start:number]
+            start, size = number, len(waiting.body)
+    yield batch[start:]
