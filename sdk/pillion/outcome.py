@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar, TypeAlias
@@ -71,10 +73,10 @@ class Backoff:
     def _seconds(cls, part: str, text: str) -> float:
         number = part.strip().rstrip("msh")
         unit = part.strip()[len(number) :]
-        try:
-            return float(number) * cls.UNITS[unit]
-        except (KeyError, ValueError):
-            raise DeclarationError(f'backoff "{text}": write a range such as "200ms..30s" (ms, s, m or h)') from None
+        # Only digits and a point: float reads "nan" and "-1" too.
+        if re.fullmatch(r"\d+\.?\d*|\.\d+", number) is None or unit not in cls.UNITS:
+            raise DeclarationError(f'backoff "{text}": write a range such as "200ms..30s" (ms, s, m or h)')
+        return float(number) * cls.UNITS[unit]
 
     def wait(self, attempt: int) -> float:
         """Seconds to wait after this attempt failed; attempts count from 1."""
@@ -114,13 +116,17 @@ class Retry(Verdict):
         on: type[BaseException] | Iterable[type[BaseException]] = (),
     ) -> None:
         super().__init__(reason)
-        if attempts < 1 or not 0 <= jitter <= 1 or (after is not None and after < 0):
-            raise DeclarationError("Retry: attempts must be at least 1, jitter between 0 and 1, after not negative")
+        if attempts < 1 or not 0 <= jitter <= 1 or (after is not None and not 0 <= after < math.inf):
+            raise DeclarationError(
+                "Retry: attempts must be at least 1, jitter between 0 and 1, after a number that is not negative"
+            )
         self.after = after
         self.attempts = attempts
         self.backoff = Backoff.parse(backoff)
         self.jitter = jitter
         self.on = (on,) if isinstance(on, type) else tuple(on)
+        if not all(isinstance(kind, type) and issubclass(kind, BaseException) for kind in self.on):
+            raise DeclarationError(f"Retry: on={on!r} must be an exception class, or several")
 
 
 Outcome: TypeAlias = Ack | Reply | Retry | Drop | DeadLetter

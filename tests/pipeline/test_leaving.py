@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 
 import pytest
 
@@ -62,7 +63,9 @@ class TestUninterrupted:
             await task
 
 
-@pytest.mark.parametrize("options", [{"ttl": 0}, {"ttl": -1}, {"delay": 0}, {"delay": -1}])
+@pytest.mark.parametrize(
+    "options", [{name: value} for name in ("ttl", "delay") for value in (0, -1, math.inf, math.nan)]
+)
 async def test_times_that_are_none_are_refused(options: dict[str, float]) -> None:
     contract = Contract("source")
     told, service = contract.event("told", int), Service(contract)

@@ -182,6 +182,28 @@ async def test_a_broadcast_is_not_parked_where_another_instance_would_take_it() 
     assert (attempts, await Shelf(store, "sink.v1", clock).due()) == ([1], [])
 
 
+async def test_what_is_due_a_moment_after_others_were_taken_does_not_wait_for_the_next_look() -> None:
+    contract, clock, heard = Contract("source"), FakeClock(), asyncio.Queue[int]()
+    service, told = Service(contract), contract.event("told", int)
+
+    @service.command(emits=[told])
+    async def tell(ctx: Context) -> None:
+        ctx.emit(told, 1, delay=0.3)
+        ctx.emit(told, 2, delay=0.6)
+
+    @service.on(told)
+    async def hear(number: int) -> None:
+        heard.put_nowait(number)
+
+    async with hosted(service, clock=clock, stores={"source-state": MemoryStateStore()}) as host:
+        await host.call(tell, None)
+        async with asyncio.timeout(1.0):
+            for number in (1, 2):
+                await clock.until_asleep()
+                await clock.advance(0.3)
+                assert await heard.get() == number
+
+
 async def test_a_parked_message_whose_handler_is_not_here_is_not_lost() -> None:
     clock, store, handled = FakeClock(), MemoryStateStore(), list[int]()
     shelf = Shelf(store, "sink.v1", clock)

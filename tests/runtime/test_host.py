@@ -58,6 +58,15 @@ async def test_resources_live_from_start_to_stop() -> None:
     assert log == ["open", "closed"]
 
 
+async def test_resources_that_are_no_context_manager_are_named() -> None:
+    async def connect(_: Setup[Config]) -> AsyncIterator[str]:
+        yield "undecorated"
+
+    service = Service("greeter", resources=connect)  # type: ignore[arg-type]
+    with pytest.raises(DeclarationError, match=r"greeter\.v1: .* decorate its function with @asynccontextmanager"):
+        await host(service).start()
+
+
 async def test_what_was_opened_is_closed_when_the_start_fails() -> None:
     log: list[str] = []
 

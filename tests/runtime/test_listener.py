@@ -131,3 +131,27 @@ async def test_a_channel_learns_that_whoever_asked_has_gone() -> None:
         asking.cancel()
         async with asyncio.timeout(10):
             await gone.wait()
+
+
+async def test_what_is_in_hand_is_answered_before_it_stops() -> None:
+    asked, gate = asyncio.Event(), asyncio.Event()
+
+    class Slow:
+        async def handle(self, request: Request) -> Response:
+            asked.set()
+            await gate.wait()
+            return Response(200, b"done")
+
+    async def none() -> Sequence[str]:
+        return ()
+
+    listener = Listener("127.0.0.1", 0, none, Slow(), 1000)
+    async with aiohttp.ClientSession(f"http://127.0.0.1:{await listener.start()}") as session:
+        answer = asyncio.ensure_future(session.post("/slow"))
+        await asked.wait()
+        stopped = asyncio.ensure_future(listener.stop())
+        await asyncio.wait([stopped], timeout=0.05)
+        assert not stopped.done()
+        gate.set()
+        assert await (await answer).read() == b"done"
+        await stopped

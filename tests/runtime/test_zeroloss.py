@@ -12,7 +12,7 @@ import pytest
 
 from pillion.runtime.loss import Loss
 from pillion.runtime.resources import Resource, read
-from pillion.runtime.zeroloss import limits, losses
+from pillion.runtime.zeroloss import limits, losses, shared
 from tests.profiles import COMPONENTS
 
 PROFILES = sorted(folder.name for folder in COMPONENTS.iterdir() if folder.is_dir() and folder.name != "state")
@@ -76,6 +76,7 @@ BROKEN = [
     ("rabbitmq", "pubsub", "maxLen", "10"),
     ("rabbitmq", "pubsub", "maxLenBytes", "1000000"),
     ("rabbitmq", "pubsub", "ttlInSeconds", "60"),
+    ("rabbitmq", "slow-lane-2", "consumerID", None),
     ("nats", "pubsub", "concurrency", "parallel"),
     ("nats", "pubsub-lane-2", "concurrency", "parallel"),
     ("nats", "pubsub", "ackPolicy", "none"),
@@ -84,10 +85,14 @@ BROKEN = [
     ("nats", "pubsub", "queueGroupName", None),
     ("nats", "pubsub", "deliverPolicy", "new"),
     ("nats", "pubsub", "memoryStorage", "true"),
+    ("nats", "pubsub", "maxDeliver", "3"),
+    ("nats", "slow-lane-2", "durableName", "{appID}"),
     ("kafka", "pubsub", "initialOffset", None),
     ("kafka", "pubsub", "consumeRetryEnabled", "false"),
     ("kafka", "pubsub", "producerRequiredAcks", "none"),
     ("kafka", "slow", "consumerID", None),
+    ("kafka", "pubsub", "consumerGroup", "{uuid}"),
+    ("kafka", "broadcast", "consumerGroup", "all"),
     ("mqtt", "pubsub", "qos", "0"),
     ("mqtt", "pubsub", "cleanSession", "true"),
     ("mqtt", "replies", "consumerID", "{appID}"),
@@ -164,12 +169,30 @@ RESILIENCY = [
     (retry(policy="exponential"), "policies.retries.endless.policy"),
     (retry(maxRetries=10), "policies.retries.endless.maxRetries"),
     (retry(matching={"httpStatusCodes": "500"}), "policies.retries.endless.matching"),
+    (retry(duration="often"), "policies.retries.endless.duration"),
+    (retry(maxInterval="5 min"), "policies.retries.endless.maxInterval"),
+    (lambda spec: spec["policies"]["timeouts"].update(delivery="sixty"), "policies.timeouts.delivery"),
 ]
 
 
 @pytest.mark.parametrize(("change", "place"), RESILIENCY, ids=[place for _, place in RESILIENCY])
 def test_a_resiliency_that_gives_up_is_named(change: Change, place: str) -> None:
     assert place in {name for _, name in found(changed(profile("redis"), "zero-loss", change))}
+
+
+def test_durations_are_read_as_daprd_does() -> None:
+    def change(spec: dict[str, Any]) -> None:
+        spec["policies"]["retries"]["endless"]["duration"] = "500"
+        spec["policies"]["timeouts"]["delivery"] = "1m0.5s"
+
+    assert found(changed(profile("redis"), "zero-loss", change)) == []
+
+
+def test_groups_of_kafka_are_told_apart_by_either_name() -> None:
+    shared = profile("kafka")
+    for component in ("pubsub", "slow"):
+        shared = changed(shared, component, setting("consumerGroup", "shop"))
+    assert ("slow", "consumerGroup") in found(shared)
 
 
 def test_default_policies_hold_for_components_that_no_target_names() -> None:
@@ -213,3 +236,28 @@ def test_that_a_broker_keeps_nothing_for_the_first_subscriber_is_told(name: str)
 @pytest.mark.parametrize("name", ["redis", "kafka", "nats"])
 def test_of_brokers_that_lose_nothing_nothing_is_told(name: str) -> None:
     assert limits(profile(name)) == []
+
+
+GROUPS = [
+    ("redis", "pubsub", "consumerID"),
+    ("nats", "pubsub-lane-2", "durableName"),
+    ("kafka", "slow", "consumerGroup"),
+]
+
+
+@pytest.mark.parametrize(("name", "component", "group"), GROUPS)
+def test_a_group_of_all_apps_is_told(name: str, component: str, group: str) -> None:
+    (sentence,) = shared(changed(profile(name), component, setting(group, "shop")))
+    assert f"{component}: {group} is shop for each app" in sentence
+
+
+def test_a_group_of_one_app_may_have_any_name() -> None:
+    resources = changed(profile("redis"), "pubsub", setting("consumerID", "shop"))
+    for resource in resources:
+        resource.data["scopes"] = ["orders"]
+    assert list(shared(resources)) == []
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_in_a_shipped_profile_each_app_has_a_group_of_its_own(name: str) -> None:
+    assert list(shared(profile(name))) == []

@@ -13,7 +13,7 @@ from pillion.cli.finding import Finding
 from pillion.errors import ConfigurationError
 from pillion.runtime.delivery import differences, unchecked
 from pillion.runtime.resources import Resource, documents, files
-from pillion.runtime.zeroloss import limits, losses, unjudged
+from pillion.runtime.zeroloss import limits, losses, shared, unjudged
 from pillion.sidecar.health import SidecarMetadata
 
 _KINDS = frozenset(
@@ -33,7 +33,9 @@ def check_profiles(folders: Sequence[Path]) -> list[Finding]:
     ]
     if not findings:
         findings = [Finding("profile", f"{_names(folders)}: {len(resources)} resources, well formed")]
-    findings += [Finding("profile", sentence) for sentence in (*unjudged(resources), *limits(resources))]
+    findings += [
+        Finding("profile", sentence) for sentence in (*shared(resources), *unjudged(resources), *limits(resources))
+    ]
     return [*findings, *_check_servers(resources)]
 
 

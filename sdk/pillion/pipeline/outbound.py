@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -54,7 +55,7 @@ def _timed(outgoing: Outgoing, now: datetime, options: Sending) -> Outgoing:
     ttl, delay, idempotency_key = options.ttl, options.delay, options.idempotency_key
     if ttl is None and delay is None and idempotency_key is None:
         return outgoing
-    if (ttl is not None and ttl <= 0) or (delay is not None and delay <= 0):
+    if not all(0 < seconds < math.inf for seconds in (ttl, delay) if seconds is not None):
         raise ValueError(f"ttl={ttl} and delay={delay} are seconds above 0; leave out what there is none of")
     expiration = None if ttl is None else now + timedelta(seconds=ttl)
     message = replace(outgoing.message, expiration=expiration, idempotency_key=idempotency_key)

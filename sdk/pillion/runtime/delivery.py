@@ -15,7 +15,7 @@ from pillion.ports.bridge import Route
 from pillion.runtime.inbound import Inbound
 from pillion.runtime.resources import Resource, read
 from pillion.runtime.timeouts import overlong
-from pillion.runtime.zeroloss import limits, losses, unjudged
+from pillion.runtime.zeroloss import limits, losses, shared, unjudged
 from pillion.sidecar.capabilities import capabilities
 from pillion.sidecar.health import SidecarMetadata
 
@@ -94,7 +94,7 @@ class DeliveryCheck:
             f"messages can be lost: {loss}" for loss in losses(resources)
         ]
         problems += overlong(asked, Inbound(resources).timeout, self._longest_wait)
-        return problems, [], [*limits(resources), *unjudged(resources), *crowded(asked, loaded)]
+        return problems, [], [*limits(resources), *shared(resources), *unjudged(resources), *crowded(asked, loaded)]
 
     def _unchecked(self, loaded: SidecarMetadata, asked: Sequence[tuple[str, Route]]) -> _Found:
         return [], [*unchecked(loaded), *overlong(asked, lambda _: SIDECAR_TIMEOUT, self._longest_wait)], []

@@ -46,7 +46,7 @@ P = TypeVar("P")
 
 _NOBODY = Cause()
 # A sidecar brings up to 100 messages in one request, as base64, which is a third longer, and each in an envelope.
-_TOGETHER = 1
+_TOGETHER = 150
 
 
 class Host:

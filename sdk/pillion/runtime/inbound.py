@@ -12,6 +12,8 @@ from pillion.runtime.timeouts import seconds
 
 _ACKNOWLEDGED = "a message that arrives while the app is down or restarting is acknowledged and lost"
 _KINDS = {"retry": "retries", "timeout": "timeouts", "circuitBreaker": "circuitBreakers"}
+_DURATIONS = {"retries": ("duration", "maxInterval"), "timeouts": ("",), "circuitBreakers": ("interval", "timeout")}
+_PASSED_OVER = f"daprd passes over the whole Resiliency, so that {_ACKNOWLEDGED}"
 # Policies with these beginnings hold for a component that no target names; the first that is there.
 _DEFAULTS = ("DefaultPubsubComponentInbound", "DefaultComponentInbound", "DefaultComponent", "Default")
 
@@ -44,6 +46,16 @@ class Inbound:
         if breaker := chosen.get("circuitBreaker"):
             loses = "while it is open deliveries fail at once, and are acknowledged and lost"
             yield Loss(file, name, _place(name, "circuitBreaker"), str(breaker), "", loses)
+
+    def misread(self) -> Iterator[Loss]:
+        """The durations that are none: daprd logs it, and goes on without any policy of their Resiliency."""
+        for (kind, name), (file, policy) in self._policies.items():
+            written = {"": policy} if kind == "timeouts" else mapping(policy)
+            for setting in _DURATIONS[kind]:
+                value = str(written.get(setting, 0))
+                if not value.isdecimal() and seconds(value) is None:  # plain numbers are milliseconds
+                    place = f"policies.{kind}.{name}.{setting}".rstrip(".")
+                    yield Loss(file, "Resiliency", place, value, "a duration such as 60s", _PASSED_OVER)
 
     def timeout(self, component: str) -> float | None:
         """Seconds after which the sidecar gives up on what this component brings; None when it does not say."""

@@ -102,21 +102,12 @@ _EARLIER = "what was published before the first start is passed over"
 _UNCONFIRMED = "a publish counts as done before the broker has the message safe"
 _BROKER = "what waits is gone when the broker restarts"
 
+_NEW_GROUP = "each start of the sidecar makes a new group, and what the former one had not finished is lost"
+_ONE_GROUP = "all instances are one group, so each event reaches only one of them"
+
 _GROUPS = (
-    Rule(
-        "consumerID",
-        _stays,
-        '"{appID}" or another name that stays',
-        "each start of the sidecar makes a new group, and what the former one had not finished is lost",
-        _ONLY_EVENTS,
-    ),
-    Rule(
-        "consumerID",
-        _differs,
-        '"broadcast-{uuid}"',
-        "all instances are one group, so each event reaches only one of them",
-        frozenset({BROADCASTS}),
-    ),
+    Rule("consumerID", _stays, '"{appID}" or another name that stays', _NEW_GROUP, _ONLY_EVENTS),
+    Rule("consumerID", _differs, '"broadcast-{uuid}"', _ONE_GROUP, frozenset({BROADCASTS})),
 )
 
 _REDIS = (
@@ -188,12 +179,22 @@ _JETSTREAM = (
     Rule("queueGroupName", bool, "a name of this app", "a second instance gets no messages", _ONLY_EVENTS),
     Rule("deliverPolicy", _one_of("", "all"), "all", _EARLIER, _ONLY_EVENTS),
     Rule("memoryStorage", _not_true, '"false"', _BROKER, _ONLY_EVENTS),
+    Rule(
+        "maxDeliver",
+        _one_of("", "0", "-1"),
+        "",
+        "what was in hand so often when sidecars ended, or took too long, does not come again",
+        _ONLY_EVENTS,
+    ),
 )
 
 _KAFKA = (
     Rule("initialOffset", _one_of("oldest"), "oldest", _EARLIER, _ONLY_EVENTS),
     Rule("consumeRetryEnabled", _unless_absent(_true), '"true"', "a delivery that fails is passed over"),
     Rule("producerRequiredAcks", _one_of("", "all"), "all", _UNCONFIRMED, _ONLY_EVENTS),
+    # Where it is there, consumerID says nothing.
+    Rule("consumerGroup", _stays, "", _NEW_GROUP, _ONLY_EVENTS),
+    Rule("consumerGroup", _unless_absent(_differs), "", _ONE_GROUP, frozenset({BROADCASTS})),
     *_GROUPS,
 )
 

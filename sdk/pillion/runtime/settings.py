@@ -43,7 +43,7 @@ class HostSettings(BaseModel, frozen=True):
         mqtt_url: broker of an MQTT profile, ``tcp://user:password@host:1883``, as the sidecar's component has it. None
             asks the sidecar's secret store for ``mqtt-url``.
         nats_url: server of a NATS profile, ``nats://user:password@host:4222``. None asks for the secret ``nats-url``.
-        max_body_bytes: larger bodies are refused by the app channel. Default 4 MiB, as Dapr's.
+        max_body_bytes: larger messages, and requests to a gateway, are refused. Default 4 MiB, as Dapr's.
         claim_check_bytes: payloads with more bytes, as JSON or base64, do not travel with their message: they are left
             in the state component ``claims``, and fetched by whoever takes the message. None, the default, leaves none;
             payloads of others are fetched all the same.

@@ -38,6 +38,7 @@ def losses(resources: Sequence[Resource]) -> Iterator[Loss]:
         yield from inbound.losses(component)
     yield from _shared_groups(components)
     yield from (_passed_over(found) for found in resources if found.kind == "Resiliency" and not found.first)
+    yield from inbound.misread()
 
 
 def limits(resources: Sequence[Resource]) -> list[str]:
@@ -64,22 +65,46 @@ def unjudged(resources: Sequence[Resource]) -> Iterator[str]:
             )
 
 
+def shared(resources: Sequence[Resource]) -> Iterator[str]:
+    """The components that give every app that loads them one consumer group, a sentence each."""
+    for component in _pubsub(resources):
+        setting, group = _group(component) if component.type in _GROUP else ("", "")
+        if group and "{" not in group and len(component.scopes) != 1 and _carries(component) == EVENTS:
+            yield (
+                f"{component.file}: {component.name}: {setting} is {group} for each app that loads it: apps of one "
+                "group share the events, so that each reaches only one of them; "
+                'have "{appID}" in it, or one app in scopes'
+            )
+
+
 def _pubsub(resources: Sequence[Resource]) -> list[Resource]:
     return [resource for resource in resources if resource.type.startswith("pubsub.")]
 
 
 def _carries(component: Resource) -> str:
-    return _CARRIES.get(re.sub(r"-lane-\d+$", "", component.name), EVENTS)
+    return _CARRIES.get(_base(component), EVENTS)
+
+
+def _base(component: Resource) -> str:
+    """The name of the component whose topics it brings."""
+    return re.sub(r"-lane-\d+$", "", component.name)
 
 
 def _shared_groups(components: Sequence[Resource]) -> Iterator[Loss]:
     grouped = [component for component in components if component.type in _GROUP]
     for first, second in combinations(grouped, 2):
-        setting = _GROUP[second.type]
-        group = second.value(setting)
-        same = first.type == second.type and (first.value(setting) or "{appID}") == (group or "{appID}")
+        setting, group = _group(second)
+        same = first.type == second.type and (_group(first)[1] or "{appID}") == (group or "{appID}")
         if same and (loses := _conflict(first, second)):
             yield Loss(second.file, second.name, setting, group, "a name of its own", loses)
+
+
+def _group(component: Resource) -> tuple[str, str]:
+    """What names a component's consumer group, and the name; empty for the app id."""
+    setting = _GROUP[component.type]
+    if component.type == "pubsub.kafka" and (group := component.value("consumerGroup")):
+        return "consumerGroup", group  # daprd looks at the consumerID only where this is not there
+    return setting, component.value(setting)
 
 
 def _passed_over(resiliency: Resource) -> Loss:
@@ -92,6 +117,6 @@ def _conflict(first: Resource, second: Resource) -> str:
     """What happens when these two have one consumer group."""
     if first.type == "pubsub.mqtt3":
         return f"two clients of one id, this and {first.name}, throw each other out for ever"
-    if {first.name, second.name} == {"pubsub", "slow"}:
+    if {_base(first), _base(second)} == {"pubsub", "slow"}:
         return f"it shares the events with {first.name} instead of having each of them too"
     return ""
