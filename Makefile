@@ -34,8 +34,8 @@ run-dapr: setup dapr  ## Run the shop as a process and a sidecar per service (PR
 test: setup  ## Run all tests; those that need a sidecar or a broker skip with the reason
 	$(BIN)/python -m pytest
 
-test-fast: setup  ## Run the tests that need nothing installed
-	$(BIN)/python -m pytest -m "not daprd and not redis and not rabbitmq and not postgresql and not kafka and not mqtt and not nats"
+test-fast: setup  ## Run the tests that need nothing installed and take no seconds; under a minute
+	$(BIN)/python -m pytest -m "not slow and not daprd and not redis and not rabbitmq and not postgresql and not kafka and not mqtt and not nats"
 
 test-long: setup  ## Run the behaviours that `make test` leaves out: all of them on every real broker
 	$(BIN)/python -m pytest -m long

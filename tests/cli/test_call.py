@@ -135,6 +135,7 @@ class TestUsage:
         assert invoke("call", "--help").stdout.count("pillion call") >= 3
 
 
+@pytest.mark.slow
 class TestBeside:
     @pytest_asyncio.fixture
     async def port(self) -> AsyncIterator[str]:

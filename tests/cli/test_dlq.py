@@ -21,6 +21,7 @@ ASKING = "this cannot ask, as stdin is no terminal; add --yes to drop 2 dead let
 
 
 class TestReplaying:
+    @pytest.mark.slow
     async def test_only_the_handler_that_failed_gets_it_again(self, profile: Path) -> None:
         handled: list[str] = []
         async with embedded([fragile(handled, broken=True)], profile) as host:
@@ -33,6 +34,7 @@ class TestReplaying:
             await until(lambda: len(handled) > 1)
         assert handled == ["strong 7", "weak 7"]
 
+    @pytest.mark.slow
     async def test_the_next_one_to_start_takes_it(self, profile: Path) -> None:
         handled: list[str] = []
         async with embedded([fragile(handled, broken=True)], profile) as host:
@@ -65,6 +67,7 @@ class TestReplaying:
         assert "with --to" in found.stderr
         assert len(listed(options(profile))) == 2
 
+    @pytest.mark.slow
     async def test_a_letter_of_nobody_is_given_to_a_handler(self, profile: Path) -> None:
         await asyncio.to_thread(keep, profile, message())
         (letter,) = json.loads((await run("dlq", "ls", "--json", *options(profile))).out)
@@ -75,6 +78,7 @@ class TestReplaying:
             await until(lambda: handled)
         assert handled == ["weak 7"]
 
+    @pytest.mark.slow
     async def test_a_letter_of_a_retired_version_is_given_to_its_successor(self, profile: Path) -> None:
         await asyncio.to_thread(keep, profile, dead())
         (letter,) = json.loads((await run("dlq", "ls", "--json", *options(profile, "service2"))).out)
@@ -131,6 +135,7 @@ class TestDropping:
         )
         assert len(listed(options(profile))) == 2
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(("answer", "left"), [("n", 1), ("y", 0)])
     def test_on_a_terminal_it_asks(self, profile: Path, answer: str, left: int) -> None:
         keep(profile, dead())

@@ -114,7 +114,6 @@ class DaprWorld(ABC):
         self._hosts.append(host)
         await host.start()
         async with asyncio.timeout(_START_SECONDS):
-            await _serving(http_port)
             while await host.problems():  # noqa: ASYNC110 - the sidecar tells nobody
                 await asyncio.sleep(self.poll_seconds)
         return host
@@ -188,21 +187,6 @@ class DaprWorld(ABC):
                 await outside.start()
                 self._outside = outside
         return self._outside
-
-
-async def _serving(http_port: int) -> None:
-    """Wait until a sidecar has begun with all its subscriptions.
-
-    It calls them active before. Until then some brokers throw away what is published, and with Kafka each one that
-    begins interrupts those before it: what they have in hand comes twice.
-    """
-    channel = SidecarChannel(SidecarSettings(http_address=f"http://127.0.0.1:{http_port}"))
-    await channel.start()
-    try:
-        while not (await channel.request("GET", "/v1.0/healthz")).ok:  # noqa: ASYNC110 - it tells nobody
-            await asyncio.sleep(_POLL)
-    finally:
-        await channel.close()
 
 
 def _around(stores: Stores, storing: Callable[[StateStore], StateStore]) -> Stores:

@@ -203,3 +203,31 @@ async def test_a_replay_is_all_or_none(letters: Letters, shelf: Shelf) -> None:
         await letters.replay([letter.id, "nothing"], shelf)
     assert await shelf.due() == []
     assert len(await letters.list()) == 1
+
+
+class QuickShelf(Shelf):
+    """Its handler fails again as soon as something is parked."""
+
+    def __init__(self, letters: Letters, clock: FakeClock, store: StateStore) -> None:
+        super().__init__(store, "orders.v1", clock)
+        self._letters, self._clock = letters, clock
+
+    async def park(
+        self, message: Message, address: str, due: float, attempt: int, reason: str, key: str | None = None
+    ) -> str:
+        parked = await super().park(message, address, due, attempt, reason, key)
+        (taken,) = await self.due()
+        await self._clock.advance(1)
+        await self._letters.keep(dead_letter(taken.message, address, "again", None))
+        await self.done(taken.id)
+        return parked
+
+
+async def test_what_fails_again_while_it_is_replayed_is_not_lost(
+    letters: Letters, store: StateStore, clock: FakeClock
+) -> None:
+    await letters.keep(dead())
+    (letter,) = await letters.list()
+    await letters.replay([letter.id], QuickShelf(letters, clock, store))
+    (again,) = await letters.list()
+    assert (again.id, again.title) == (letter.id, "again")

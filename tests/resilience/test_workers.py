@@ -11,7 +11,7 @@ WHO: ContextVar[str] = ContextVar("WHO", default="nobody")
 
 
 async def finished(count: int, done: list[int]) -> None:
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(30):
         while len(done) < count:  # noqa: ASYNC110 - workers tell nobody
             await asyncio.sleep(0)
 

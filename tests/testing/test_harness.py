@@ -60,7 +60,7 @@ def build() -> Service[ShopConfig, Any]:
         ctx.emit(placed, order)
         return receipt
 
-    @shop.handles(inform, calls=[notify])
+    @shop.handles(inform, calls=[notify], retry=Retry(attempts=1))
     async def inform_customer(ctx: Context, text: str) -> None:
         ctx.send(notify, text)
 

@@ -71,6 +71,8 @@ class Keeper:
         self._task: asyncio.Task[None] | None = None
         self._in_hand: Counter[str] = Counter()
         self._looked = False
+        # When the shelf is looked at next, unless it changes.
+        self._next_look = 0.0
         self._draining = False
 
     @property
@@ -144,10 +146,11 @@ class Keeper:
 
     async def _pause(self) -> None:
         """Wait until something is due or new on the shelf, or it is time to look for what others put there."""
-        due = self._shelf.next_due(self._room)
+        due, now = self._shelf.next_due(self._room), self._clock.now()
+        self._next_look = now + _LOOK if due is None else min(due, now + _LOOK)
         waits: list[asyncio.Future[Any]] = [asyncio.ensure_future(self._shelf.changed.wait())]
         if due is not None:
-            waits.append(asyncio.ensure_future(self._clock.sleep(max(_SOON, due - self._clock.now()))))
+            waits.append(asyncio.ensure_future(self._clock.sleep(max(_SOON, due - now))))
         try:
             await asyncio.wait(waits, timeout=_LOOK, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -167,9 +170,9 @@ class Keeper:
         return 0 if crew.waiting else crew.limit + _AHEAD - self._in_hand[address]
 
     def _begun(self, address: str) -> None:
-        """When none of its messages waits any more, more may be taken."""
+        """When none of its messages waits any more, more may be taken, now or before the shelf is looked at next."""
         due = self._shelf.next_due(self._room) if not self._crew(address).waiting else None
-        if due is not None and due <= self._clock.now():
+        if due is not None and (due < self._next_look or due <= self._clock.now()):
             self._shelf.changed.set()
 
     async def _take(self, taken: Taken) -> None:

@@ -144,9 +144,21 @@ async def wait_outbound(
         pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
 
 
+async def serving_obstacle(channel: SidecarChannel) -> str | None:
+    """Why the sidecar does not serve the application's subscriptions yet, None if it does; it lists them before that.
+
+    It never does while the application does not listen.
+    """
+    return await _obstacle(channel, "/v1.0/healthz", "its subscriptions are still starting")
+
+
 async def _outbound_obstacle(channel: SidecarChannel) -> str | None:
+    return await _obstacle(channel, "/v1.0/healthz/outbound", "its components are still loading")
+
+
+async def _obstacle(channel: SidecarChannel, path: str, otherwise: str) -> str | None:
     try:
-        answer = await channel.request("GET", "/v1.0/healthz/outbound", timeout=_PROBE_SECONDS)
+        answer = await channel.request("GET", path, timeout=_PROBE_SECONDS)
     except SidecarUnavailable as error:
         return str(error)
-    return None if answer.ok else f"it answers {answer.status}, so its components are still loading"
+    return None if answer.ok else f"it answers {answer.status}, so {otherwise}"

@@ -37,7 +37,7 @@ from pillion.ports.bridge import Kind, Outgoing, Route
 from pillion.ports.clock import Clock
 from pillion.sidecar.capabilities import missing
 from pillion.sidecar.channel import SidecarChannel
-from pillion.sidecar.health import SidecarMetadata, metadata, wait_outbound
+from pillion.sidecar.health import SidecarMetadata, metadata, serving_obstacle, wait_outbound
 
 _POLL_SECONDS = 0.05
 _LONGEST_HOLD_SECONDS = 1.0
@@ -234,6 +234,8 @@ class DaprBridge:
         wanted = [(component, one.topic) for one in self._subscribed for component in one.components]
         missing = [one for one in wanted if one not in active]
         found = [f"the sidecar has no subscription to {topic} on {component}" for component, topic in missing]
+        if not found and (obstacle := await serving_obstacle(self._sidecar)) is not None:
+            found = [f"the sidecar is not ready: {obstacle}"]
         return [*found, *self._mqtt.problems] or await self._streams.problems()
 
     def _wanted(self) -> list[Subscribed]:
