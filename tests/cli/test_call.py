@@ -131,6 +131,10 @@ class TestUsage:
         completer = ShellComplete(main, {}, "pillion", "_PILLION_COMPLETE")
         assert completer.get_completions(["call", "--app", "absent:absent"], "g") == []
 
+    def test_help_says_which_exit_code_is_which(self) -> None:
+        told = " ".join(invoke("call", "--help").stdout.split())
+        assert "1 the command failed or its service was not reached, 2 wrong usage, or no sidecar" in told
+
     def test_help_teaches_by_examples(self) -> None:
         assert invoke("call", "--help").stdout.count("pillion call") >= 3
 

@@ -209,6 +209,26 @@ class TestCommand:
         assert line.startswith("!! sidecar: pubsub (")
         assert "PILLION_PROFILE" in line
 
+    @pytest.mark.parametrize(("target", "mark"), [("greeter", "ok greeter.v1"), ("logger", "!! log.v1")])
+    def test_a_state_component_is_missed_by_services_whose_declaration_needs_it(
+        self, tmp_path: Path, target: str, mark: str
+    ) -> None:
+        (tmp_path / "pubsub.yaml").write_text(PUBSUB)
+        (tmp_path / "resiliency.yaml").write_text(RESILIENCY)
+        result = CliRunner().invoke(main, ["doctor", "--profile", str(tmp_path), f"tests.cli.apps:{target}"])
+        (line,) = [line for line in result.stdout.splitlines() if "no component" in line]
+        assert line.startswith(mark)
+        assert "-state" in line
+
     def test_a_service_that_cannot_be_imported_is_a_finding(self) -> None:
         result = CliRunner().invoke(main, ["doctor", "doctor_absent:service"])
         assert "!! doctor_absent:service" in result.stdout
+
+    def test_a_service_whose_import_fails_is_a_finding_of_one_line(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (tmp_path / "doctor_failing.py").write_text("1 / 0\n")
+        monkeypatch.syspath_prepend(str(tmp_path))
+        result = CliRunner().invoke(main, ["doctor", "doctor_failing:service"])
+        (line,) = [line for line in result.stdout.splitlines() if "doctor_failing" in line]
+        assert "ZeroDivisionError" in line

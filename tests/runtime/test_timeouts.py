@@ -76,8 +76,9 @@ def test_no_timeout_is_too_long() -> None:
     assert "slow=True" in text
 
 
-def test_a_command_is_named_once() -> None:
-    assert len(found(route(Kind.COMMAND, 90.0), route(Kind.SEND, 90.0))) == 1
+def test_a_command_is_named_once_with_the_time_that_suits_its_calls_and_its_sends() -> None:
+    (text,) = found(route(Kind.COMMAND, 90.0), route(Kind.SEND, 90.0))
+    assert "timeout=35 or less" in text
 
 
 def test_a_sidecar_that_waits_for_ever_is_long_enough() -> None:

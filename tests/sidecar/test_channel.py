@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
+from typing import cast
 
 import pytest
 from aiohttp import web
@@ -13,6 +14,8 @@ from pillion.errors import SidecarError, SidecarUnavailable
 from pillion.sidecar.channel import SidecarChannel
 from pillion.sidecar.ports import free_port
 from pillion.sidecar.settings import SidecarSettings
+
+LARGE = 2**20 + 1
 
 
 async def echo(request: web.Request) -> web.Response:
@@ -30,7 +33,7 @@ async def echo(request: web.Request) -> web.Response:
 
 @pytest.fixture
 async def address() -> AsyncIterator[str]:
-    app = web.Application()
+    app = web.Application(client_max_size=LARGE + 1)
     app.router.add_route("*", "/{path:.*}", echo)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
@@ -57,6 +60,14 @@ async def sent(channel: SidecarChannel, method: str, path: str, **options: objec
 async def test_method_path_and_body_arrive_as_they_are(channel: SidecarChannel) -> None:
     request = await sent(channel, "POST", "/v1.0/state/a%2Fb/..", body=b"{}")
     assert (request["method"], request["target"], request["body"]) == ("POST", "/v1.0/state/a%2Fb/..", "{}")
+
+
+async def test_a_large_body_arrives_as_it_is_with_its_length(channel: SidecarChannel) -> None:
+    request = await sent(channel, "POST", "/x", body=b"x" * LARGE, headers={"Content-Type": "application/json"})
+    headers = cast("dict[str, str]", request["headers"])
+    assert request["body"] == "x" * LARGE
+    assert (headers["content-length"], headers["content-type"]) == (str(LARGE), "application/json")
+    assert "content-disposition" not in headers
 
 
 async def test_parameters_are_encoded(channel: SidecarChannel) -> None:

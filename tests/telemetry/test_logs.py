@@ -6,9 +6,11 @@ import json
 import logging
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from io import StringIO
 from typing import Any
+from uuid import uuid4
 
 import pytest
 import structlog
@@ -126,6 +128,46 @@ def test_what_is_no_terminal_gets_json(stream: StringIO) -> None:
     configure(stream=stream)
     host_logger("shop").info("started")
     assert line(stream)["app"] == "shop"
+
+
+class TestUnconfigured:
+    """A program of somebody's own, or a test, that has not said how it logs."""
+
+    @pytest.fixture(autouse=True)
+    def unconfigured(self) -> None:
+        structlog.reset_defaults()
+
+    @pytest.mark.parametrize(
+        "made", [partial(host_logger, "shop"), partial(message_logger, MESSAGE, "payments.v1.charge", "shop")]
+    )
+    def test_a_traceback_is_without_the_values_of_variables(
+        self, capsys: pytest.CaptureFixture[str], made: Callable[[], Any]
+    ) -> None:
+        secret = str(uuid4())  # a traceback shows lines of code, too
+        try:
+            parse(secret)
+        except ValueError as error:
+            made().error("failed", exc_info=error)
+        written = capsys.readouterr().out
+        assert "ValueError: no number" in written
+        assert secret not in written
+
+    def test_a_field_named_like_a_secret_is_hidden(self, capsys: pytest.CaptureFixture[str]) -> None:
+        host_logger("shop").info("connected", token="hunter2")
+        assert "hunter2" not in capsys.readouterr().out
+
+    def test_what_the_program_configures_later_holds_for_a_host_that_was_there(self, stream: StringIO) -> None:
+        logger = host_logger("shop")
+        structlog.configure(
+            processors=[structlog.processors.JSONRenderer()], logger_factory=structlog.PrintLoggerFactory(stream)
+        )
+        logger.info("started")
+        assert line(stream) == {"app": "shop", "event": "started"}
+
+    def test_nothing_is_configured_for_the_program(self, capsys: pytest.CaptureFixture[str]) -> None:
+        host_logger("shop").info("started")
+        assert "started" in capsys.readouterr().out
+        assert not structlog.is_configured()
 
 
 def test_importing_pillion_does_not_import_structlog() -> None:

@@ -46,7 +46,8 @@ def command(context: click.Context, /, address: str, payload: str, apps: tuple[s
 
     With --app the service runs in this process, for this one call, and its own contract checks the payload; without a
     version it is the highest. Otherwise the call goes through a running sidecar to a running service; without a
-    version it is version 1. Exit codes: 0 answered, 1 the command failed, 2 wrong usage or nobody to call.
+    version it is version 1. Exit codes: 0 answered, 1 the command failed or its service was not reached, 2 wrong usage,
+    or no sidecar.
 
     \b
     Examples:

@@ -11,6 +11,7 @@ import click
 from pillion.cli.fleet import Fleet
 from pillion.cli.runfile import Entry, read_runfile
 from pillion.errors import ConfigurationError
+from pillion.sidecar.ports import is_listening
 
 
 @click.command(name="dev")
@@ -42,6 +43,7 @@ def command(
     """  # noqa: D301 - click's mark: keep these lines
     entries = _chosen(path, read_runfile(path), app_ids)
     folders = [find_profile(path, profile) for profile in profiles]
+    _check_ports(path, entries)
     context.exit(asyncio.run(_run(entries, folders, reload)))
 
 
@@ -55,6 +57,15 @@ def _chosen(path: Path, entries: tuple[Entry, ...], app_ids: tuple[str, ...]) ->
         if app_id not in known:
             raise ConfigurationError(f"{path} has no app {app_id!r}; it has {', '.join(known)}")
     return [known[app_id] for app_id in app_ids] or entries
+
+
+def _check_ports(path: Path, entries: Sequence[Entry]) -> None:
+    """An app cannot listen where somebody else does; its sidecar would take that one for the app."""
+    taken = [f"{one.app_id} (port {one.app_port})" for one in entries if one.app_port and is_listening(one.app_port)]
+    if taken:
+        raise ConfigurationError(
+            f"another process listens on the port of {', '.join(taken)}; stop it, or change appPort in {path}"
+        )
 
 
 def find_profile(run_file: Path, profile: str) -> Path:

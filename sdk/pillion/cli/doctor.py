@@ -12,7 +12,7 @@ import click
 
 from pillion.cli.dev import find_profile
 from pillion.cli.finding import Finding
-from pillion.cli.profile import check_loaded, check_needs, check_profiles
+from pillion.cli.profile import check_loaded, check_needs, check_profiles, check_state
 from pillion.cli.surroundings import CHECKS, loaded
 from pillion.cli.target import load_service
 from pillion.errors import PillionError
@@ -65,13 +65,20 @@ def _check_service(target: str, profiles: Sequence[Path]) -> Iterator[Finding]:
     except PillionError as error:
         yield Finding(target, str(error), "correct it")
         return
-    except Exception as error:  # noqa: BLE001 - importing runs somebody's code, which may raise anything
-        yield Finding(target, f"its import fails: {type(error).__name__}: {error}", "correct it")
-        return
     handlers = f"{len(service.handlers)} commands, {len(service.subscriptions)} subscriptions"
     yield Finding(target, f"{service.group} with {handlers}")
-    if profiles:
+    if profiles and _needs_state(service):
         yield check_needs(profiles, service.group, ("pubsub", service.state_component))
+    elif profiles:
+        yield check_needs(profiles, service.group, ("pubsub",))
+        yield check_state(profiles, service.group, service.state_component)
+
+
+def _needs_state(service: Service) -> bool:
+    """Whether its declaration says so: what is remembered, parked, kept in order or set aside is in its state."""
+    named = service.state_component != f"{service.name}-state"
+    remembered = any(handler.once is not None or handler.retries for handler in service.handlers.values())
+    return named or remembered or bool(service.subscriptions)
 
 
 def _text(findings: Sequence[Finding]) -> str:

@@ -58,7 +58,7 @@ class LazyGroup(click.Group):
         try:
             return super().invoke(ctx)
         except PillionError as error:
-            click.echo(f"pillion: {error}", err=True)
+            click.echo("\n".join((*getattr(error, "__notes__", ()), f"pillion: {error}")), err=True)
             ctx.exit(2)
         except KeyboardInterrupt:
             ctx.exit(130)

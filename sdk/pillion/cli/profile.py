@@ -59,11 +59,22 @@ def check_loaded(folders: Sequence[Path], loaded: SidecarMetadata) -> Iterator[F
 
 def check_needs(folders: Sequence[Path], service: str, components: Sequence[str]) -> Finding:
     """Whether profiles have the components that a service uses."""
-    names = {resource.name for resource in _read(folders)[0] if resource.kind == "Component"}
-    if missing := [name for name in components if name not in names]:
+    if missing := [name for name in components if name not in _components(folders)]:
         text = f"{_names(folders)} has no component {', '.join(missing)}"
         return Finding(service, text, "add it, choose another profile, or name the folder that has it with --profile")
     return Finding(service, f"{_names(folders)} has {', '.join(components)}")
+
+
+def check_state(folders: Sequence[Path], service: str, component: str) -> Finding:
+    """Whether profiles have the state component of a service that declares nothing that needs it; a note if not."""
+    if component in _components(folders):
+        return Finding(service, f"{_names(folders)} has {component}")
+    lost = "its handlers have no state and no delay=, and its dead letters are not kept"
+    return Finding(service, f"{_names(folders)} has no component {component}, so {lost}")
+
+
+def _components(folders: Sequence[Path]) -> set[str]:
+    return {resource.name for resource in _read(folders)[0] if resource.kind == "Component"}
 
 
 def _names(folders: Sequence[Path]) -> str:

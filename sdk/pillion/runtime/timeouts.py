@@ -33,9 +33,9 @@ def overlong(
         limit_of: for how many seconds the sidecar waits for an answer to what a component brings; None is for ever.
         longest_wait: seconds for which a message may wait in the process for its next attempts.
     """
-    # A command has two routes, and one sentence will do.
+    # A command has two routes, and one sentence will do: that of its sends, which leave it less time than calls.
     told: set[str] = set()
-    for component, route in asked:
+    for component, route in sorted(asked, key=lambda one: one[1].kind is Kind.COMMAND):
         limit = limit_of(component)
         # Calls are not tried again in the process: their callers do that.
         waits = 0.0 if route.kind is Kind.COMMAND else longest_wait

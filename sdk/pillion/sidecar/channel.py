@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping
 from urllib.parse import urlencode
 
@@ -12,6 +13,7 @@ from pillion.sidecar.errors import Answer, error_of, unreachable
 from pillion.sidecar.settings import SidecarSettings
 
 _CONNECTIONS = 256
+_LARGE_BYTES = 2**20
 _UNUSED_HEADERS = ("Accept", "Accept-Encoding", "User-Agent", "Content-Type")
 
 
@@ -71,10 +73,12 @@ class SidecarChannel:
         """
         url = f"{self.settings.http_address}{path}{f'?{urlencode(params)}' if params else ''}"
         limit = aiohttp.ClientTimeout(total=timeout)
+        # In pieces, so that a large body does not hold up the event loop.
+        data = io.BytesIO(body) if len(body) > _LARGE_BYTES else body or None
         doing = f"{method} {path}"
         try:
             async with self._started(doing).request(
-                method, URL(url, encoded=True), data=body or None, headers=headers, timeout=limit, allow_redirects=False
+                method, URL(url, encoded=True), data=data, headers=headers, timeout=limit, allow_redirects=False
             ) as response:
                 return Answer(response.status, response.headers, await response.read())
         except TimeoutError as error:

@@ -6,7 +6,7 @@ import logging
 import re
 import sys
 from collections.abc import MutableMapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, TextIO
+from typing import TYPE_CHECKING, Any, Literal, TextIO, cast
 
 import structlog
 from structlog.stdlib import ProcessorFormatter
@@ -97,8 +97,8 @@ def _hidden(name: object, value: Any) -> Any:
 
 
 def host_logger(app: str) -> FilteringBoundLogger:
-    """The logger of a host."""
-    return structlog.get_logger(app=app)  # type: ignore[no-any-return]
+    """The logger of a host. It may be made before its program has said how it logs."""
+    return cast("FilteringBoundLogger", _Following(app=app))
 
 
 def message_logger(message: Message, address: str, app: str) -> FilteringBoundLogger:
@@ -110,7 +110,24 @@ def message_logger(message: Message, address: str, app: str) -> FilteringBoundLo
         "tenant": message.tenant_id,
     }
     known = {name: value for name, value in ids.items() if value}
-    return structlog.get_logger(app=app, service=address.rpartition(".")[0], handler=address, **known)  # type: ignore[no-any-return]
+    return _logger(app=app, service=address.rpartition(".")[0], handler=address, **known)
+
+
+class _Following:
+    """Writes each line as structlog is configured by then."""
+
+    def __init__(self, **fields: Any) -> None:
+        self._fields = fields
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(_logger(**self._fields), name)
+
+
+def _logger(**fields: Any) -> FilteringBoundLogger:
+    """Written as the program says; when it has not said, for people, without the values of variables."""
+    # Unconfigured, structlog would print those of each frame, if `rich` is installed.
+    processors = None if structlog.is_configured() else [*_common(), *_rendering(sys.stdout, "text")]
+    return structlog.wrap_logger(None, processors, **fields)  # type: ignore[no-any-return]
 
 
 def trace_id(traceparent: str | None) -> str | None:

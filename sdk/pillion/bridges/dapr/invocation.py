@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from pillion.bridges.dapr.deliveries import refused, unknown_command
 from pillion.codec.cloudevents import CONTENT_TYPE, MalformedEvent, decode, encode
 from pillion.codec.raw import raw_event
-from pillion.errors import BridgeError, DeadlineExceeded, SidecarUnavailable, Unavailable
+from pillion.errors import BridgeError, DeadlineExceeded, RemoteFailure, SidecarUnavailable, Unavailable
 from pillion.message import Message
 from pillion.outcome import Outcome, Reply, Retry
 from pillion.ports.bridge import Kind, Route
@@ -36,6 +36,9 @@ _NO_TIME = 0.001
 # What Dapr says of an app that is not there (yet): its name resolvers, and whoever dials the sidecar or the app. The
 # call has not begun, so trying again is safe.
 _NOT_THERE = (b"no host found", b"couldn't find service", b"connection refused")
+# What it says of a request that is larger than the sidecars take. Trying again cannot help.
+_TOO_LARGE = (b"stream too large", b"with Body length")
+_LESS = "send less, raise --max-body-size of both sidecars, or set PILLION_CLAIM_CHECK_BYTES"
 _POLL_SECONDS = 0.1
 # Calls that take longer, in seconds, are cancelled when their caller goes away.
 _SHORT = 0.05
@@ -65,6 +68,7 @@ class Invoker:
         Raises:
             DeadlineExceeded: no reply came in time.
             Unavailable: the other app was not reached, or did not answer for itself.
+            RemoteFailure: the message is larger than the sidecars take.
             BridgeError: the call did not leave.
         """
         service = message.type.split(".", 1)[0]
@@ -74,6 +78,9 @@ class Invoker:
         while self._patient and not answer.ok and any(text in answer.body for text in _NOT_THERE):
             await self._clock.sleep(min(_POLL_SECONDS, self._left(message)))
             answer = await self._exchange(path, message)
+        if answer.status == 413 or (not answer.ok and any(text in answer.body for text in _TOO_LARGE)):
+            title = f"{message.type} is larger than the sidecars take, or app {app!r}: {_LESS}"
+            raise RemoteFailure(remote_code="too_large", remote_status=413, remote_title=title)
         if not answer.ok:
             raise Unavailable(reason=str(error_of(answer, f"invoking {message.type} at app {app!r}")))
         if MARKER not in answer.headers:
