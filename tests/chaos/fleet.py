@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from pillion.cli.drain import LINGERS, drain
 from pillion.sidecar.channel import SidecarChannel
 from pillion.sidecar.child import Child
 from pillion.sidecar.ports import free_port
@@ -98,7 +99,7 @@ class Pair:
         options = self._options
         ports = {"APP_ID": self.service, "APP_PORT": f"{options.app_port}", "DAPR_HTTP_PORT": f"{options.http_port}"}
         path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
-        variables = {**os.environ, **self._around.environment, **self._strikes, **ports, "PYTHONPATH": path}
+        variables = {**os.environ, **self._around.environment, **self._strikes, **ports, **LINGERS, "PYTHONPATH": path}
         argv = [sys.executable, "-m", "tests.chaos.app", self._target]
         self._app = Child(argv, variables, output=self._log("app"))
         await self._app.start()
@@ -116,11 +117,12 @@ class Pair:
         await self._app.kill()
 
     async def stop(self) -> None:
-        """In good order: the sidecar first, while its app still answers, then the app."""
+        """In good order: what the app has in hand, the sidecar while its app still answers, then the app."""
         assert self._sidecar is not None
         assert self._app is not None
-        await self._sidecar.stop()
         await self._forget()
+        await drain(self._app, self._options.app_port, self._around.environment)
+        await self._sidecar.stop()
         await self._app.stop(_APP_STOP_SECONDS)
 
     async def end(self) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+import yaml
 
 from pillion.cli.dev import find_profile
 from pillion.errors import ConfigurationError
@@ -21,8 +23,13 @@ APP = """
 import http.server, os, signal, socket, sys
 
 class Handler(http.server.BaseHTTPRequestHandler):
+    asked = 0
     def do_GET(self):
-        self.send_error(404)
+        unready = os.environ["APP_ID"] == "unready" and self.path == "/readyz"
+        Handler.asked += unready
+        if Handler.asked == 3:
+            os._exit(1)
+        self.send_error(503 if unready else 404)
     def log_message(self, *_):
         pass
 
@@ -252,6 +259,23 @@ class TestDev:
             await dev.line("all are ready")
             kinds = {path.name.split("_")[1] for path in (tmp_path / "one/.dapr/logs").iterdir()}
         assert kinds == {"app", "daprd"}
+
+    async def test_an_app_that_fails_while_it_starts_is_never_up(self, start: Start, tmp_path: Path) -> None:
+        async with start(app_ids=("unready",)) as dev:
+            told = []
+            while "the app of unready ended with exit code 1" not in (line := await dev.line("")):
+                told.append(line)
+            assert await dev.ended() == 1
+        assert not any("is up" in line for line in told)
+
+    async def test_a_port_that_somebody_has_is_told_before_anything_starts(self, tmp_path: Path) -> None:
+        run_file = write_run_file(tmp_path, ("one", "two"), ())
+        port = yaml.safe_load(run_file.read_text())["apps"][1]["appPort"]
+        dev = Dev(run_file)
+        with socket.create_server(("127.0.0.1", port)):
+            await dev.process.start()
+            assert "another process listens on the port of two" in await dev.line("")
+            assert await dev.ended() == 2
 
     async def test_an_unknown_app_is_refused(self, start: Start) -> None:
         async with start("three") as dev:

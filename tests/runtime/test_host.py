@@ -22,6 +22,7 @@ from pillion import (
     Unavailable,
 )
 from pillion.bridges.memory.bridge import MemoryBridge
+from pillion.runtime.host import DRAINED
 from pillion.runtime.settings import HostSettings
 from pillion.runtime.stores import Stores
 from pillion.stores.memory import MemoryStateStore
@@ -143,6 +144,44 @@ async def test_what_is_withdrawn_is_not_ready_and_works_on() -> None:
         app.withdraw()
         assert await app.problems() != ()
         assert await app.call(greet, "Ada") == "Ada"
+
+
+async def test_a_host_that_lingers_says_when_it_has_drained() -> None:
+    begun, gate, gone = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    log: list[str] = []
+
+    @asynccontextmanager
+    async def connect(setup: Setup[Config]) -> AsyncIterator[str]:
+        yield "open"
+        log.append("closed")
+
+    service = Service("slow", config=Config, resources=connect)
+
+    @service.command
+    async def work(number: int) -> int:
+        begun.set()
+        await gate.wait()
+        return number
+
+    async def linger() -> None:
+        log.append("drained")
+        await gone.wait()
+
+    app = host(service, linger=linger)
+    await app.start()
+    call = asyncio.ensure_future(app.call(work, 1))
+    await begun.wait()
+    stop = asyncio.ensure_future(app.stop())
+    await asyncio.sleep(0)
+    assert DRAINED not in await app.problems()
+    gate.set()
+    assert await call == 1
+    while DRAINED not in await app.problems():  # noqa: ASYNC110 - nobody tells
+        await asyncio.sleep(0)
+    assert log == ["drained"]
+    gone.set()
+    assert await stop == 0
+    assert log == ["drained", "closed"]
 
 
 async def test_each_service_has_its_own_state_store() -> None:

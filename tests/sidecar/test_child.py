@@ -75,3 +75,22 @@ async def test_stopping_what_never_started_is_harmless() -> None:
 def test_a_child_that_was_not_started_has_no_process_id() -> None:
     with pytest.raises(ConfigurationError, match="not started"):
         _ = python("").pid
+
+
+COUNTING = """
+import signal, sys
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+print(0, flush=True)
+signal.sigwait({signal.SIGTERM})
+print(1, flush=True)
+sys.exit(2 if signal.sigtimedwait({signal.SIGTERM}, 0.3) else 1)
+"""
+
+
+async def test_it_is_asked_to_end_only_once() -> None:
+    child = await started(COUNTING)
+    child.terminate()
+    async with asyncio.timeout(10):
+        while "1" not in child.tail:  # noqa: ASYNC110 - another process
+            await asyncio.sleep(0.01)
+    assert await child.stop(grace=10) == 1

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from pillion.errors import SidecarError
 from pillion.sidecar.channel import SidecarChannel
-from pillion.sidecar.health import ActiveSubscription, Component, RoutingRule, metadata, wait_outbound
+from pillion.sidecar.health import ActiveSubscription, Component, RoutingRule, metadata, wait_gone, wait_outbound
 from pillion.sidecar.ports import free_port
 from pillion.sidecar.settings import SidecarSettings
 
@@ -137,3 +137,16 @@ async def test_an_answer_of_something_else_is_told(peer: Peer, channel: SidecarC
     await peer.start()
     with pytest.raises(SidecarError, match=r"is http://127\.0\.0\.1:.* a Dapr sidecar"):
         await metadata(channel)
+
+
+async def test_a_sidecar_that_is_gone_is_not_waited_for(channel: SidecarChannel) -> None:
+    await wait_gone(channel)
+
+
+async def test_a_sidecar_that_answers_is_not_gone(peer: Peer, channel: SidecarChannel) -> None:
+    await peer.start()
+    waiting = asyncio.ensure_future(wait_gone(channel))
+    await asyncio.wait([waiting], timeout=0.1)
+    assert not waiting.done()
+    await peer.close()
+    await waiting

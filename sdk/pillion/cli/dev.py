@@ -31,7 +31,7 @@ def command(
 ) -> None:
     """Run every app of a run file beside its own sidecar.
 
-    Ctrl-C stops each sidecar first, while its app still answers, so that nothing in flight is lost. When an app or a
+    Ctrl-C lets each app finish what it has in hand, then stops its sidecar while it still answers. When an app or a
     sidecar dies, its last lines are shown, all others are stopped and the exit code is 1.
 
     \b

@@ -98,6 +98,8 @@ class Fleet:
         await stopping
 
     async def _stop_all(self) -> None:
+        # All first: what one has in hand may call another.
+        await asyncio.gather(*(pair.drain() for pair in self._pairs))
         await asyncio.gather(*(pair.stop() for pair in self._pairs))
 
     async def _second_signal(self) -> None:

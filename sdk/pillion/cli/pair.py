@@ -11,13 +11,18 @@ from pathlib import Path
 
 import click
 
+from pillion.cli.drain import LINGERS, drain
 from pillion.cli.lines import Lines, log_file
+from pillion.cli.readiness import until_ready
 from pillion.cli.runfile import Entry
 from pillion.errors import SidecarUnavailable
 from pillion.sidecar.child import Child
 from pillion.sidecar.ports import free_port
 from pillion.sidecar.process import Daprd, DaprdOptions, find_daprd
 
+# The sidecar waits for the app for up to thirty seconds, and closes within twelve more.
+_SIDECAR_GRACE_SECONDS = 45.0
+# When the sidecar is gone the app has nothing left to finish.
 _APP_GRACE_SECONDS = 10.0
 
 
@@ -88,10 +93,18 @@ class Pair:
         ]
 
     async def stop(self) -> None:
-        """Stop the sidecar while the app still answers, so that what is in flight is finished, then the app."""
-        self._forget()
-        await self._daprd.stop()
+        """Let the app finish what it has in hand, stop the sidecar while the app still answers it, then the app."""
+        await self.drain()
+        if self._app.returncode is None:
+            await self._daprd.stop(_SIDECAR_GRACE_SECONDS)
+        else:  # whatever it still waits for does not come
+            await self._daprd.stop()
         await self._app.stop(_APP_GRACE_SECONDS)
+
+    async def drain(self) -> None:
+        """Let the app finish what it has in hand, within its ``PILLION_DRAIN_SECONDS``; see ``drain``."""
+        self._forget()
+        await drain(self._app, self.options.app_port, self._variables())
 
     async def kill(self) -> None:
         """End both at once."""
@@ -127,19 +140,26 @@ class Pair:
             **self.entry.environment,
             # Last: it has to be what this sidecar loads, whatever the run file says for other starters.
             "PILLION_PROFILE": os.pathsep.join(map(str, options.resources_paths)),
+            **LINGERS,
         }
 
     async def _serve(self) -> None:
-        """An app without a port is up at once; any other when its sidecar has reached it."""
+        """An app without a port is up at once; any other when its sidecar has reached it and it has started."""
         try:
             if self.options.app_port:
                 await self._daprd.wait_serving()
+                await self._until_ready()
         except SidecarUnavailable as error:
             if self._daprd.returncode is None:  # else its end is told already
                 self._trouble(Trouble("app", f"{error}\nDoes {self.app_id} listen on port {self.options.app_port}?"))
         else:
             self.serving.set()
             click.echo(f"pillion: {self.app_id} is up")
+
+    async def _until_ready(self) -> None:
+        if self.options.app_protocol == "http":
+            address = f"{self.entry.app_address}:{self.options.app_port}"
+            await until_ready(address, lambda why: click.echo(f"pillion: {self.app_id} is not ready yet: {why}"))
 
     async def _watch(self, part: str, process: Daprd | Child) -> None:
         code = await process.wait()

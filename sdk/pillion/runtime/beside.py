@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from pillion.bridges.dapr.bridge import DaprBridge, DaprOptions
@@ -11,13 +12,15 @@ from pillion.ports.clock import SystemClock
 from pillion.ports.store import ConfigurationStore, SecretStore, StateStore
 from pillion.runtime.delivery import DeliveryCheck
 from pillion.runtime.environment import service_configs
-from pillion.runtime.host import Host, host_name
+from pillion.runtime.host import Host
+from pillion.runtime.naming import host_name
 from pillion.runtime.settings import HostSettings
 from pillion.runtime.stores import CONFIGURATION, SECRETS, Stores
 from pillion.service.guard import Guard
 from pillion.service.service import Service
 from pillion.sidecar.channel import SidecarChannel
 from pillion.sidecar.conflicts import refuse_conflict
+from pillion.sidecar.health import wait_gone
 from pillion.sidecar.settings import SidecarSettings
 from pillion.stores.dapr import DaprConfigurationStore, DaprSecretStore, DaprStateStore
 from pillion.telemetry.logs import host_logger
@@ -62,6 +65,7 @@ def host_beside_sidecar(
         settings=settings,
         configs=service_configs(services, settings.config_file),
         guards=guards,
+        linger=partial(wait_gone, channel) if settings.linger else None,
     )
 
 
@@ -90,6 +94,7 @@ def _options(settings: HostSettings, sidecar: SidecarSettings) -> DaprOptions:
         instance=settings.instance,
         commands=settings.commands,
         bulk_commands=settings.command_delivery == "bulk",
+        lingers=settings.linger,
         apps=settings.apps,
         app_token=sidecar.app_token,
         mqtt_url=None if settings.mqtt_url is None else settings.mqtt_url.get_secret_value(),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 from uuid import uuid4
@@ -11,7 +11,7 @@ from uuid import uuid4
 from pydantic import BaseModel
 
 from pillion.context import PLAIN, Sending
-from pillion.errors import DeclarationError, Unavailable
+from pillion.errors import Unavailable
 from pillion.pipeline.claimcheck import ClaimingBridge
 from pillion.pipeline.facilities import Facilities, Ids
 from pillion.pipeline.inbound import compiled
@@ -24,6 +24,7 @@ from pillion.resilience.claims import Claims
 from pillion.resilience.deadlines import Deadlines
 from pillion.resilience.threads import Threads
 from pillion.runtime.claims import claims_store
+from pillion.runtime.naming import host_name
 from pillion.runtime.provisions import ServiceProvisions
 from pillion.runtime.settings import HostSettings
 from pillion.runtime.stores import OpenStores, Stores
@@ -44,6 +45,9 @@ I = TypeVar("I")  # noqa: E741 - input
 O = TypeVar("O")  # noqa: E741 - output
 P = TypeVar("P")
 
+# What keeps a host from being ready that has finished what it had in hand, and lingers for its sidecar.
+DRAINED = "the host has finished what it had in hand; its sidecar may stop"
+_AWAY = "the host is starting or stopping"
 _NOBODY = Cause()
 # A sidecar brings up to 100 messages in one request, as base64, which is a third longer, and each in an envelope.
 _TOGETHER = 150
@@ -66,6 +70,7 @@ class Host:
         guards: replacements by guard name, for tests.
         clock: tells the time.
         tracer_provider: OpenTelemetry's; default what ``PillionInstrumentor`` set, else no tracing.
+        linger: waited for when the host has drained, with everything still open; see ``HostSettings.linger``.
 
     Attributes:
         port: where it listens for health and for a sidecar; None when it does not.
@@ -85,6 +90,7 @@ class Host:
         guards: Mapping[str, Guard] | None = None,
         clock: Clock | None = None,
         tracer_provider: TracerProvider | None = None,
+        linger: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self.services: Sequence[Service[Any, Any]] = services
         self.settings = settings or HostSettings()
@@ -106,7 +112,8 @@ class Host:
         self._stack = AsyncExitStack()
         self._outbound: Outbound | None = None
         self._accepting = False
-        self._withdrawn = False
+        self._away: str | None = _AWAY
+        self._linger = linger
         self._keepers: list[Keeper] = []
         self._boot = uuid4().hex
 
@@ -140,12 +147,12 @@ class Host:
         except BaseException:
             await self._stack.aclose()
             raise
-        self._accepting, self._withdrawn = True, False
+        self._accepting, self._away = True, None
         self._log.info("started", services=[service.group for service in self.services])
 
     def withdraw(self) -> None:
         """Be not ready from now on, and go on working: for what is in front of the host and stops before it."""
-        self._withdrawn = True
+        self._away = _AWAY
 
     async def stop(self) -> int:
         """Take no more work, finish what is in hand within ``drain_seconds``, close everything.
@@ -155,11 +162,14 @@ class Host:
         """
         if not self._accepting:
             return 0
-        self._accepting = False
+        self._accepting, self._away = False, _AWAY
         try:
             drains = [self.bridge.drain(self.settings.drain_seconds)]
             drains += [keeper.drain(self.settings.drain_seconds) for keeper in self._keepers]
             cut_off = sum(await asyncio.gather(*drains))
+            if self._linger is not None:
+                self._away = DRAINED
+                await self._linger()
         finally:
             await self._stack.aclose()
         self._log.log(40 if cut_off else 20, "stopped", cut_off=cut_off)
@@ -206,9 +216,7 @@ class Host:
 
     async def problems(self) -> Sequence[str]:
         """What keeps this host from being ready, one sentence each; empty when it is ready."""
-        if self._withdrawn or not self._accepting:
-            return ("the host is starting or stopping",)
-        return await self.bridge.problems()
+        return await self.bridge.problems() if self._away is None else (self._away,)
 
     async def _start(self) -> None:
         facilities = self._facilities()
@@ -274,17 +282,6 @@ class Host:
     def _config(self, service: Service[Any, Any]) -> Any:
         found = self._configs.get(service.group) or self._configs.get(service.name)
         return found if found is not None or service.config is None else service.config()
-
-
-def host_name(services: Sequence[Service[Any, Any]]) -> str:
-    """What a host is called when its settings do not say.
-
-    Raises:
-        DeclarationError: there is no service to name it after.
-    """
-    if not services:
-        raise DeclarationError("a host needs at least one service, or the name of a host that only calls others (app)")
-    return services[0].name if len({service.name for service in services}) == 1 else "app"
 
 
 # OpenTelemetry's API costs import time that a host without tracing need not pay, hence the imports inside.

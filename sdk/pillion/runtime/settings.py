@@ -36,6 +36,8 @@ class HostSettings(BaseModel, frozen=True):
             has to wait longer is parked in the service's state store. Default 20; a sidecar gives up at 60. Beside one
             a service with a state store waits no longer than the bridge's ``longest_hold``, a second.
         drain_seconds: how long to finish what is in hand at stop. Default 25.
+        linger: when that is done, still answer the sidecar until it is gone, for whoever stops the sidecar then, as
+            ``pillion dev`` does. Default False.
         threads: how many executions of one handler that is not ``async`` run at once, at most; each such handler has
             threads of its own, so that a slow one holds up no other. Default 16.
         config_file: YAML or JSON file with a section for each service; environment variables win over it.
@@ -62,6 +64,7 @@ class HostSettings(BaseModel, frozen=True):
     delivery_check: Literal["refuse", "warn", "off"] | None = None
     longest_wait: float = Field(default=LONGEST_WAIT, ge=0, le=50)
     drain_seconds: float = Field(default=25.0, ge=0)
+    linger: bool = False
     threads: int = Field(default=16, ge=1)
     config_file: Path | None = None
     queue_capacity: int = Field(default=1000, ge=1)

@@ -43,6 +43,7 @@ class Child:
         self._lines: deque[str] = deque(maxlen=_REMEMBERED_LINES)
         self._process: asyncio.subprocess.Process | None = None
         self._reading: asyncio.Task[None] | None = None
+        self._asked = False
 
     @property
     def pid(self) -> int:
@@ -92,13 +93,19 @@ class Child:
             await asyncio.wait({self._reading}, timeout=1)
         return code
 
+    def terminate(self) -> None:
+        """SIGTERM to the group, only once: a second one often means at once. Harmless when it does not run."""
+        if self._process and self._process.returncode is None and not self._asked:
+            self._asked = True
+            self._signal(signal.SIGTERM)
+
     async def stop(self, grace: float) -> int:
-        """SIGTERM to the group, wait ``grace`` seconds, then SIGKILL; returns the exit code.
+        """SIGTERM to the group if it did not get one, wait ``grace`` seconds, then SIGKILL; returns the exit code.
 
         Harmless when it has ended or was never started (then 0).
         """
+        self.terminate()
         if self._process and self._process.returncode is None:
-            self._signal(signal.SIGTERM)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._process.wait(), grace)
         return await self.kill()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 
 import msgspec
 
@@ -14,6 +15,9 @@ _FIRST_PAUSE_SECONDS = 0.02
 _LONGEST_PAUSE_SECONDS = 0.5
 _PROBE_SECONDS = 2.0
 _REPORT_SECONDS = 10.0
+# A sidecar that does not answer for so long is gone, and so is one that was to stop.
+_GONE_SECONDS = 5.0
+_LONGEST_STOP_SECONDS = 60.0
 
 
 class Component(msgspec.Struct, frozen=True):
@@ -142,6 +146,19 @@ async def wait_outbound(
             report(f"waiting for the Dapr sidecar for {reported - began:.0f} s: {obstacle}")
         await asyncio.sleep(pause)
         pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
+
+
+async def wait_gone(channel: SidecarChannel) -> None:
+    """Wait until the sidecar does not answer any more, for a minute at most.
+
+    Args:
+        channel: a started channel.
+    """
+    with suppress(SidecarUnavailable, TimeoutError):
+        async with asyncio.timeout(_LONGEST_STOP_SECONDS):
+            while True:
+                await channel.request("GET", "/v1.0/healthz/outbound", timeout=_GONE_SECONDS)
+                await asyncio.sleep(_FIRST_PAUSE_SECONDS)
 
 
 async def serving_obstacle(channel: SidecarChannel) -> str | None:

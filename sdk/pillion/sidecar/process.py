@@ -18,7 +18,8 @@ from pillion.sidecar.ports import free_port
 
 _POLL_SECONDS = 0.02
 
-# A stopping daprd takes no new messages, lets the app publish for two seconds more, then drains for up to ten.
+# A stopping daprd drops the batches in hand, waits for what it brought singly for up to thirty seconds, lets the app
+# publish for two more, then closes within ten.
 _DRAIN_FLAGS = ("--dapr-block-shutdown-duration", "2s", "--dapr-graceful-shutdown-seconds", "10")
 _DRAIN_LIMIT_SECONDS = 15.0
 
@@ -201,7 +202,8 @@ class Daprd:
     async def stop(self, grace: float = _DRAIN_LIMIT_SECONDS) -> int:
         """SIGTERM, wait for it to drain for up to ``grace`` seconds, then SIGKILL; returns the exit code.
 
-        Stop the sidecar before its application: what is in flight needs the application's answer.
+        What its application has in hand by then comes again, if it was brought in a batch: let that finish first. What
+        was brought singly is waited for, so the application has to answer until this returns.
         """
         return await self._child.stop(grace)
 

@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from pillion.errors import PillionError
+from pillion.runtime.host import DRAINED
 from pillion.runtime.settings import HostSettings
 from pillion.service.contract import Contract
 from pillion.service.service import Service
@@ -60,6 +61,25 @@ async def test_a_call_that_does_not_end_is_answered_within_the_limit(commands: s
             assert await host.stop() == 1
         asked.cancel()
         await asyncio.gather(asked, return_exceptions=True)
+
+
+async def test_a_host_that_lingers_answers_calls_until_its_sidecar_is_gone() -> None:
+    async with FakeWorld(HostSettings(linger=True)) as world:
+        service = Service(world.name("lingering"))
+
+        @service.command
+        async def double(number: int) -> int:
+            return number * 2
+
+        host, other = await world.start(service), await world.start(Service(world.name("asking")))
+        stopped = asyncio.ensure_future(host.stop())
+        async with asyncio.timeout(SOON):
+            while DRAINED not in await host.problems():  # noqa: ASYNC110 - nobody tells
+                await asyncio.sleep(0)
+            assert await other.call(double, 2) == 4
+            assert not stopped.done()
+            await world.stop(host)
+            assert await stopped == 0
 
 
 async def test_a_start_that_is_refused_does_not_wait_for_what_the_sidecar_asked() -> None:

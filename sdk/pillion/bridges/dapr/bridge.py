@@ -57,6 +57,7 @@ class DaprOptions:
             sidecar, which asks for subscriptions only once: so not random, but for example host and port.
         commands: how calls travel.
         bulk_commands: deliver commands and replies in bulk, for throughput instead of low latency.
+        lingers: whether the channel is served after ``drain``, until the sidecar is gone.
         apps: app id by service name, where they differ; for ``invocation``.
         app_token: what the sidecar must show.
         mqtt_url: where an MQTT broker is; None asks the sidecar's secret store for ``mqtt-url``.
@@ -67,6 +68,7 @@ class DaprOptions:
     instance: str
     commands: Literal["pubsub", "invocation"] = "pubsub"
     bulk_commands: bool = False
+    lingers: bool = False
     apps: Mapping[str, str] = field(default_factory=dict)
     app_token: str | None = field(default=None, repr=False)
     mqtt_url: str | None = field(default=None, repr=False)
@@ -279,7 +281,10 @@ class DaprBridge:
         patience = _PATIENCE_SECONDS if held_up and subscribed.may_go(self._parks) else None
         deliveries = Deliveries(subscribed.routes, self.publish, self._log, self._components.replies, since, patience)
         self._deliveries.append(deliveries)
-        return Receiver(subscribed.shape, deliveries.take)
+        # Others that drain too may wait for an answer. And a stopping sidecar waits for what it brought singly, and
+        # repeats without end what of it is refused.
+        to_the_end = self._options.lingers and subscribed.routes[0].kind is Kind.COMMAND
+        return Receiver(subscribed.shape, deliveries.take, to_the_end=to_the_end)
 
     async def _take_replies(self, bodies: Sequence[bytes]) -> Sequence[str]:
         for body in bodies:

@@ -40,7 +40,8 @@ class Receiver:
     Args:
         shape: of its deliveries.
         take: handles messages; the status of each.
-        to_the_end: takes messages also while the process drains, as replies that work in hand waits for.
+        to_the_end: takes messages also while the process drains, as replies that work in hand waits for. The drain does
+            not wait for these, or it might never end.
     """
 
     def __init__(
@@ -141,8 +142,8 @@ class AppChannel:
     async def _receive(self, receiver: Receiver, body: bytes) -> Response:
         if not self._open.is_set():
             await self._open.wait()
-        if self._closing and not receiver.to_the_end:
-            return receiver.refuse(body)
+        if self._closing:
+            return await receiver.receive(body) if receiver.to_the_end else receiver.refuse(body)
         self.busy += 1
         try:
             return await receiver.receive(body)
