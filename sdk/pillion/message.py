@@ -36,7 +36,7 @@ class Message(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=Tru
         reply_to: topic that takes the reply, or None.
         traceparent: W3C trace context.
         tracestate: W3C trace state.
-        attempt: which delivery this is, from 1. None: unknown, so the first.
+        attempt: which attempt to handle it this is, from 1; the first is not written.
         failure_code: in a reply or a dead letter: why it failed.
         failure_status: HTTP status of the failure.
         failure_title: one sentence about the failure.
@@ -73,7 +73,7 @@ class Message(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=Tru
     data_base64: str | None = None
     dataschema: str | None = None
     reply_to: str | None = field(default=None, name="replyto")
-    attempt: int | None = None
+    attempt: int = 1
     failure_code: str | None = field(default=None, name="failurecode")
     failure_status: int | None = field(default=None, name="failurestatus")
     failure_title: str | None = field(default=None, name="failuretitle")

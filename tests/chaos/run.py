@@ -113,7 +113,7 @@ def _arguments() -> Namespace:
     parser.add_argument("--profile", choices=list(BROKERS), default="redis")
     parser.add_argument("--state", choices=STATES, default="sqlite")
     parser.add_argument("--fault", choices=list(FAULTS), action="append", help="default: all; may be given again")
-    parser.add_argument("--messages", type=_positive, default=500, help="orders per fault, default 500: 10,000 in all")
+    parser.add_argument("--messages", type=_positive, default=500, help="orders per fault, default 500")
     parser.add_argument("--seed", type=int, default=1, help="reproduces a run: orders, and when the fault strikes")
     parser.add_argument("--once", action=BooleanOptionalAction, default=True, help="declare handlers once=True")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write a table for the documents")

@@ -38,7 +38,7 @@ MESSAGES = st.builds(
     correlation_id=TEXT,
     tenant_id=TEXT,
     traceparent=TEXT,
-    attempt=st.none() | st.integers(1, 2**31),
+    attempt=st.integers(1, 2**31),
     deadline=st.none() | st.datetimes(datetime(1970, 1, 2), datetime(2100, 1, 1), timezones=st.just(UTC)),  # noqa: DTZ001
     extensions=st.dictionaries(NAMES, st.text() | st.integers(-(2**31), 2**31) | st.booleans(), max_size=3),
 )
@@ -99,6 +99,19 @@ def test_bytes_that_are_no_event_are_malformed_and_nothing_else(body: bytes) -> 
 def test_what_is_malformed(body: bytes) -> None:
     with pytest.raises(MalformedEvent):
         decode(body)
+
+
+def test_the_first_attempt_is_not_written() -> None:
+    message = Message("1", "s", "t", "1.0")
+    assert b"attempt" not in encode(message)
+    assert decode(encode(message)).attempt == 1
+
+
+def test_an_attribute_that_is_null_is_not_there() -> None:
+    message = decode(
+        b'{"id":"1","source":"s","type":"t","specversion":"1.0","attempt":null,"subject":null,"data":null}'
+    )
+    assert (message.attempt, message.subject, message.json) == (1, None, b"null")
 
 
 @pytest.mark.parametrize("encoded", ["no base64!", "YQ", "Y" * 5])

@@ -97,7 +97,7 @@ class World:
         self.store = Store(self.clock)
         self.broker = MemoryBroker()
         self.bridge = Bridge(self.broker, self.clock, shared=shared)
-        self.runs: list[int | None] = []
+        self.runs: list[int] = []
         self.heard: list[int] = []
 
     def service(self, *, timeout: float | None = 30.0, work: Callable[[], object] | None = None) -> Service:

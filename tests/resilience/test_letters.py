@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from pillion.errors import Failure, StoreError
 from pillion.message import Message
 from pillion.ports.store import StateStore
-from pillion.resilience.deadletter import dead_letter, malformed
+from pillion.resilience.deadletter import dead_letter, malformed, opened, sealed
 from pillion.resilience.letters import Letters
 from pillion.resilience.shelf import Shelf
 from pillion.testing.clock import FakeClock
@@ -231,3 +231,9 @@ async def test_what_fails_again_while_it_is_replayed_is_not_lost(
     await letters.replay([letter.id], QuickShelf(letters, clock, store))
     (again,) = await letters.list()
     assert (again.id, again.title) == (letter.id, "again")
+
+
+def test_a_letter_travels_under_an_id_of_its_own_for_each_handler_and_replay() -> None:
+    first, other, again = dead(), dead(address="audit.v1.note"), replace(dead(), replays=1)
+    assert len({sealed(letter).id for letter in (first, other, again)}) == 3
+    assert [opened(sealed(letter)) for letter in (first, other, again)] == [first, other, again]

@@ -71,7 +71,7 @@ async def test_when_the_first_ends_without_a_result_another_goes_first(gate: Gat
     assert await gate.enter(0)
 
 
-@pytest.mark.parametrize("values", [{"failures": 0}, {"wait": "soon"}])
+@pytest.mark.parametrize("values", [{"failures": 0}, {"wait": "soon"}, {"wait": "0s"}, {"wait": "0s..1m"}])
 def test_values_that_are_not_valid_are_refused(values: dict[str, object]) -> None:
     with pytest.raises(DeclarationError):
         Pause(**values)  # type: ignore[arg-type]

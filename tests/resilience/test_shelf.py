@@ -94,7 +94,7 @@ async def test_what_an_earlier_boot_of_this_instance_had_is_free(store: StateSto
 async def test_what_is_done_is_gone(shelf: Shelf, clock: FakeClock) -> None:
     await shelf.park(message(), REFUND, clock.now(), 2, "")
     (taken,) = await shelf.due()
-    await shelf.done(taken.id)
+    await shelf.forget(taken)
     await clock.advance(1000)
     assert await shelf.due() == []
     assert shelf.next_due() is None
@@ -151,7 +151,7 @@ async def test_of_one_key_only_the_first_is_taken(shelf: Shelf, clock: FakeClock
     assert await shelf.due() == []
     await clock.advance(20)
     assert ids(await shelf.due()) == ["1"]
-    await shelf.done(first.id)
+    await shelf.forget(first)
     assert ids(await shelf.due()) == ["2"]
 
 
@@ -184,7 +184,7 @@ async def test_the_next_of_a_key_is_told_of_when_the_first_is_done(shelf: Shelf,
         await shelf.park(message(id_), REFUND, clock.now(), 2, "", key="k")
     (taken,) = await shelf.due()
     shelf.changed.clear()
-    await shelf.done(taken.id)
+    await shelf.forget(taken)
     assert shelf.changed.is_set()
     assert ids(await shelf.due()) == ["2"]
 
@@ -198,7 +198,7 @@ async def test_who_waits_is_known(store: StateStore, shelf: Shelf, clock: FakeCl
     assert not other.waiting(REFUND, "k")
     (taken,) = await other.due()
     assert other.waiting(REFUND, "k")
-    await other.done(taken.id)
+    await other.forget(taken)
     assert not other.waiting(REFUND, "k")
     await shelf.due()
     assert not shelf.waiting(REFUND, "k")
@@ -355,3 +355,72 @@ async def test_what_was_put_there_again_is_not_forgotten(shelf: Shelf, clock: Fa
     (again,) = await shelf.due()
     await shelf.forget(again)
     assert (await shelf.due(), shelf.next_due()) == ([], None)
+
+
+async def test_what_another_put_there_again_is_not_forgotten(store: StateStore, clock: FakeClock) -> None:
+    mine = Shelf(store, "orders.v1", clock, owner="a/1")
+    await mine.park(message(), REFUND, clock.now(), 2, "")
+    (taken,) = await mine.due()
+    await Shelf(store, "orders.v1", clock).park(message(), REFUND, clock.now(), 1, "")
+    await mine.forget(taken)
+    assert ids(await mine.due()) == ["1"]
+
+
+async def test_a_posting_that_was_put_there_again_while_it_left_is_not_forgotten(
+    shelf: Shelf, clock: FakeClock
+) -> None:
+    await shelf.post(Outgoing("a", message()), clock.now())
+    (taken,) = await shelf.due()
+    await shelf.post(Outgoing("a", message()), clock.now())
+    await shelf.forget(taken)
+    assert ids(await shelf.due()) == ["1"]
+
+
+async def test_what_took_longer_than_its_lease_is_forgotten(store: StateStore, clock: FakeClock) -> None:
+    shelf = Shelf(store, "orders.v1", clock, lease=60, owner="a/1")
+    await shelf.park(message(), REFUND, clock.now(), 2, "")
+    (taken,) = await shelf.due()
+    await clock.advance(40)
+    await shelf.renew()
+    await shelf.forget(taken)
+    await clock.advance(100)
+    assert (await shelf.due(), shelf.next_due()) == ([], None)
+
+
+async def test_what_another_took_meanwhile_is_the_others_to_forget(store: StateStore, clock: FakeClock) -> None:
+    mine, other = (Shelf(store, "orders.v1", clock, lease=60, owner=owner) for owner in ("a/1", "b/1"))
+    await mine.park(message(), REFUND, clock.now(), 2, "")
+    (taken,) = await mine.due()
+    await clock.advance(60)
+    (theirs,) = await other.due()
+    await mine.forget(taken)
+    await other.again(theirs.id, clock.now(), 3, "")
+    assert ids(await other.due()) == ["1"]
+
+
+async def test_who_takes_it_next_is_told_that_it_had_begun(store: StateStore, clock: FakeClock) -> None:
+    gone, mine = (Shelf(store, "orders.v1", clock, lease=60, owner=owner) for owner in ("a/1", "b/1"))
+    await gone.park(message(), REFUND, clock.now(), 2, "")
+    (taken,) = await gone.due()
+    assert not taken.parked.begun
+    await gone.begin(taken)
+    await clock.advance(60)
+    (taken,) = await mine.due()
+    assert taken.parked.begun
+    await mine.again(taken.id, clock.now(), 3, "")
+    (taken,) = await mine.due()
+    assert not taken.parked.begun
+
+
+async def test_what_was_let_go_is_excused_by_a_process_that_lives(store: StateStore, clock: FakeClock) -> None:
+    shelf = Shelf(store, "orders.v1", clock, lease=60, owner="a/1")
+    for id_ in "12":
+        await shelf.park(message(id_), REFUND, clock.now(), 2, "")
+    first, second = await shelf.due()
+    for taken in (first, second):
+        await shelf.begin(taken)
+    shelf.let_go(first.id)
+    await shelf.excuse()
+    await clock.advance(60)
+    other = Shelf(store, "orders.v1", clock, owner="b/1")
+    assert {taken.message.id: taken.parked.begun for taken in await other.due()} == {"1": False, "2": True}

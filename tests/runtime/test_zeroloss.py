@@ -87,6 +87,7 @@ BROKEN = [
     ("nats", "pubsub", "memoryStorage", "true"),
     ("nats", "pubsub", "maxDeliver", "3"),
     ("nats", "slow-lane-2", "durableName", "{appID}"),
+    ("nats", "broadcast", "durableName", "{appID}"),
     ("kafka", "pubsub", "initialOffset", None),
     ("kafka", "pubsub", "consumeRetryEnabled", "false"),
     ("kafka", "pubsub", "producerRequiredAcks", "none"),

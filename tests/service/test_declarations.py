@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pillion.context import Context
 from pillion.errors import DeclarationError, Failure
+from pillion.outcome import Retry
 from pillion.service.contract import Contract
 from pillion.service.event import foreign_event
 from pillion.service.expose import Expose
@@ -212,3 +214,37 @@ def test_a_component_of_its_own_says_itself_who_shares_its_messages(options: dic
 
     with pytest.raises(DeclarationError, match="=True has no effect on the component 'legacy'"):
         Service("sink").on(foreign_event("readings", int, component="legacy"), **options)(hear)
+
+
+def hear(text: str) -> None: ...
+
+
+@pytest.mark.parametrize("key", ["topic", "tenantid", 3])
+def test_an_ordering_key_is_the_subject_or_a_function(key: Any) -> None:
+    with pytest.raises(DeclarationError, match=r'hear:\d+: key=.* is no ordering key; give "subject"'):
+        Service("sink").on(contract().events["charged"], key=key)(hear)
+
+
+def test_the_key_of_an_event_is_a_function() -> None:
+    with pytest.raises(DeclarationError, match=r"payments\.v1\.paid: key='subject' is no function"):
+        contract().event("paid", str, key="subject")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.parametrize("retry", [3, "1s", [Retry(), 3], None, Retry])
+def test_a_policy_is_a_retry(retry: Any) -> None:
+    with pytest.raises(DeclarationError, match=r"hear:\d+: retry=.* is no policy; write retry=Retry\("):
+        Service("sink").on(contract().events["charged"], retry=retry)(hear)
+
+
+@pytest.mark.parametrize(
+    "once", [5.0, 3600, "day", timedelta(-1), timedelta(0), timedelta(seconds=1), timedelta(seconds=59.9)]
+)
+def test_messages_are_remembered_for_a_minute_at_least(once: Any) -> None:
+    with pytest.raises(DeclarationError, match=r"hear:\d+: once=.*: messages are remembered for a minute at least"):
+        Service("sink").on(contract().events["charged"], once=once)(hear)
+
+
+def test_a_minute_is_long_enough_to_remember() -> None:
+    service = Service("sink")
+    service.on(contract().events["charged"], once=timedelta(minutes=1))(hear)
+    assert service.subscriptions["hear"].once == 60.0

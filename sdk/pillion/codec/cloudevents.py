@@ -49,7 +49,9 @@ def _decode_extended(body: bytes) -> Message:
     """The slow path, taken for events with attributes of others."""
     try:
         members = _decode_members(body)
-        message = _decode(_encode({name: value for name, value in members.items() if name in _ATTRIBUTES}))
+        # An attribute that is null is not there, says the specification; data may be null.
+        set_ = {name: value for name, value in members.items() if name == "data" or bytes(value) != b"null"}
+        message = _decode(_encode({name: value for name, value in set_.items() if name in _ATTRIBUTES}))
         extensions = {name: _decode_value(value) for name, value in members.items() if name not in _ATTRIBUTES}
         return replace(message, extensions=extensions)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:

@@ -45,6 +45,6 @@ class Custody:
 
     async def _release(self, shelf: Shelf, id_: str, message: Message, outcome: Outcome) -> None:
         if isinstance(outcome, Retry):
-            await shelf.again(id_, self._now() + _AGAIN, message.attempt or 1, outcome.reason)
+            await shelf.again(id_, self._now() + _AGAIN, message.attempt, outcome.reason)
         else:
             await shelf.done(id_)

@@ -41,7 +41,7 @@ _STANDARD: dict[str, type[Failure]] = {
 _read = msgspec.json.Decoder(dict[str, Any]).decode
 
 
-def wire_failure(error: Exception, request: Message) -> Failure:
+def wire_failure(error: BaseException, request: Message) -> Failure:
     """The failure the caller may see of any exception: unexpected ones become opaque."""
     if isinstance(error, Failure):
         return error

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, nullcontext
+from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 from typing import Any, NamedTuple, TypeAlias
 
 from pillion.errors import BridgeError, SidecarError, StoreError, UnknownHandler
@@ -116,6 +116,8 @@ class Keeper:
         await self.drain(0.0)
         for crew in self._crews.values():
             await crew.close()
+        with suppress(SidecarError, StoreError):  # then what was cut off counts as an attempt
+            await self._shelf.excuse()
 
     async def _give_back(self) -> None:
         """What cannot begin before others are done is for another instance, or for the next start."""
@@ -133,6 +135,7 @@ class Keeper:
             self._shelf.changed.clear()
             try:
                 await self._shelf.renew()
+                await self._shelf.excuse()
                 taken = await self._shelf.due(self._room)
             except (SidecarError, StoreError) as error:
                 self._log.error("the shelf could not be read", reason=str(error))
@@ -217,7 +220,7 @@ class Keeper:
             self._log.error("dead letter could not be published", reason=str(error), handler=address)
             await self._shelf.leave(taken.id, taken.parked.unhandled, _NOT_LEFT)
             return
-        await self._shelf.done(taken.id)
+        await self._shelf.forget(taken)
         self._log.error(
             "message set aside", letter=letter_id(letter), topic=self._dead_letter_topic, handler=address,
             message_id=message.id, correlation_id=message.correlation_id or message.id, reason=reason,
@@ -230,4 +233,4 @@ class Keeper:
             due = self._clock.now() + _NOT_LEFT
             await self._shelf.again(taken.id, due, taken.parked.attempt + 1, str(error))
         else:
-            await self._shelf.done(taken.id)
+            await self._shelf.forget(taken)

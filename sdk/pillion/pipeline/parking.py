@@ -68,7 +68,7 @@ class Parking:
             verdict = DeadLetter(f"it has to wait {wait:g} s, and {why}")
             verdict.__cause__ = outcome.__cause__
             return verdict
-        again = replace(message, attempt=(message.attempt or 1) + 1)
+        again = replace(message, attempt=message.attempt + 1)
         return await self.hold(again, self._now() + wait, outcome.reason)
 
     async def hold(self, message: Message, due: float, reason: str) -> Outcome:
@@ -77,7 +77,7 @@ class Parking:
         if shelf is None:
             return Retry(reason)
         try:
-            await shelf.park(message, self._address, due, message.attempt or 1, reason, self._key_of(message))
+            await shelf.park(message, self._address, due, message.attempt, reason, self._key_of(message))
         except (SidecarError, StoreError) as error:
             self._log.error("message could not be parked", handler=self._address, reason=str(error))
             return Retry(str(error))
@@ -86,24 +86,29 @@ class Parking:
 
     async def again(self, taken: Taken, message: Message, wait: float, reason: str) -> None:
         """Put a message back for its next attempt."""
-        await self.back(taken, replace(message, attempt=(message.attempt or 1) + 1), self._now() + wait, reason)
+        await self.back(taken, replace(message, attempt=message.attempt + 1), self._now() + wait, reason)
 
     async def back(self, taken: Taken, message: Message, due: float, reason: str) -> None:
         """Put a message back as it is."""
         if self._provisions.shelf is not None:
-            await self._provisions.shelf.again(taken.id, due, message.attempt or 1, reason)
+            await self._provisions.shelf.again(taken.id, due, message.attempt, reason)
         self._tell(message, due, reason)
+
+    async def begin(self, taken: Taken) -> None:
+        """Its handler begins now."""
+        if self._provisions.shelf is not None:
+            await self._provisions.shelf.begin(taken)
 
     async def done(self, taken: Taken) -> None:
         """Forget a message that is done with."""
         if self._provisions.shelf is not None:
-            await self._provisions.shelf.done(taken.id)
+            await self._provisions.shelf.forget(taken)
 
     def _key_of(self, message: Message) -> str | None:
         return None if self._key is None else self._key(message)
 
     def _tell(self, message: Message, due: float, reason: str) -> None:
         self._log.warning(
-            "message parked", handler=self._address, message_id=message.id, attempt=message.attempt or 1,
+            "message parked", handler=self._address, message_id=message.id, attempt=message.attempt,
             wait_seconds=round(max(0.0, due - self._now()), 3), reason=reason,
         )  # fmt: skip

@@ -1,4 +1,7 @@
-"""Every exception becomes an outcome here: an answer for a caller, or a decision about the message."""
+"""Every exception becomes an outcome here: an answer for a caller, or a decision about the message.
+
+``sys.exit()`` in a handler is its failure too: one message must not end the process that handles all.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +48,7 @@ def _answering(plan: Plan, step: Step) -> Step:
         except asyncio.CancelledError as error:
             found = wire_failure(_own_fault(error), context.message)
             log.error("handler failed", handler=address, exc_info=error, **_ids(context))
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             found = wire_failure(error, context.message)
             log.error("handler failed", handler=address, exc_info=error, **_ids(context))
         # What was committed has announced its success.
@@ -80,7 +83,7 @@ def _deciding(plan: Plan, step: Step) -> Step:
             fault = _own_fault(error)
             log.error("handler failed", handler=address, exc_info=error, **_ids(context))
             return _because(Failed(str(fault)), fault)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             log.error("handler failed", handler=address, exc_info=error, **_ids(context))
             return _because(Failed(f"{type(error).__name__}: {error}"), error)
 

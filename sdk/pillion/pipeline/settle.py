@@ -93,10 +93,15 @@ class Settling:
     async def resume(self, taken: Taken) -> None:
         """One more attempt for a message from the shelf."""
         message = taken.message
-        if self._gate is not None and self._gate.paused and not await self._gate.enter(0.0):
+        outcome: Outcome
+        if taken.parked.begun:
+            outcome = Failed("its process ended while handling it")
+        elif self._gate is not None and self._gate.paused and not await self._gate.enter(0.0):
             due = max(self._gate.until, self._clock.now() + _NOT_YET)
             return await self._parking.back(taken, message, due, PAUSED)
-        outcome = await self._resumed(Context(self._scope, message))
+        else:
+            await self._parking.begin(taken)
+            outcome = await self._resumed(Context(self._scope, message))
         if isinstance(outcome, Retry):
             outcome, wait = self._attempts.after(message, outcome)
             if isinstance(outcome, Again):
@@ -168,7 +173,7 @@ class _Attempts:
             outcome, wait = self.after(message, outcome)
             if not isinstance(outcome, Retry) or isinstance(outcome, Again) or self._clock.now() + wait > until:
                 return message, outcome, wait
-            message = replace(message, attempt=(message.attempt or 1) + 1)
+            message = replace(message, attempt=message.attempt + 1)
             self._log.warning(
                 "trying again", handler=self._address, message_id=message.id, attempt=message.attempt,
                 wait_seconds=round(wait, 3), reason=outcome.reason,
@@ -186,7 +191,7 @@ class _Attempts:
             return outcome, outcome.after or 0.0
         # What a handler raised its own Retry from is its own affair.
         cause = outcome.__cause__ if isinstance(outcome, Failed) else None
-        policy, attempt = self._retries.of(cause), message.attempt or 1
+        policy, attempt = self._retries.of(cause), message.attempt
         if policy is None or attempt >= policy.attempts:
             return _exhausted(outcome, attempt), 0.0
         if outcome.after is not None:
@@ -234,7 +239,7 @@ class _End:
             "handler": self._address,
             "message_id": message.id,
             "correlation_id": message.correlation_id or message.id,
-            "attempt": message.attempt or 1,
+            "attempt": message.attempt,
             "reason": reason,
         }
 

@@ -35,7 +35,6 @@ def dead_letter(message: Message, address: str, reason: str, cause: BaseExceptio
     return replace(
         message,
         subscriber=address,
-        attempt=message.attempt or 1,
         failure_code=failure.code if failure else type(cause).__name__ if cause else "rejected",
         failure_status=failure.status if failure else 500,
         failure_title=reason,
@@ -49,17 +48,21 @@ def letter_id(letter: Message) -> str:
 
 
 def sealed(letter: Message) -> Message:
-    """A dead letter as it travels: with an id of its own for each handler.
+    """A dead letter as it travels: with an id of its own for each handler and each replay.
 
-    Two handlers can fail with one message, and a broker that drops what it has seen (JetStream, by the id) would take
-    their letters for one.
+    Two handlers can fail with one message, and one can fail again with what was replayed to it. A broker that drops
+    what it has seen (JetStream, by the id) would take their letters for one.
     """
-    return replace(letter, id=f"{letter.id}/{letter.subscriber}")
+    return replace(letter, id=letter.id + _seal(letter))
 
 
 def opened(letter: Message) -> Message:
     """A dead letter from its topic, with the message's id again."""
-    return replace(letter, id=letter.id.removesuffix(f"/{letter.subscriber}"))
+    return replace(letter, id=letter.id.removesuffix(_seal(letter)))
+
+
+def _seal(letter: Message) -> str:
+    return f"/{letter.subscriber}/{letter.replays}" if letter.replays else f"/{letter.subscriber}"
 
 
 def malformed(body: bytes, topic: str, reason: str, address: str) -> Message:
@@ -71,7 +74,6 @@ def malformed(body: bytes, topic: str, reason: str, address: str) -> Message:
         specversion="1.0",
         datacontenttype="application/octet-stream",
         subscriber=address,
-        attempt=1,
         failure_code="malformed_event",
         failure_status=400,
         failure_title=reason,

@@ -181,7 +181,7 @@ def _letter(message: Message, now: float) -> Letter:
         subscriber=message.subscriber or "",
         failure=message.failure_code or "",
         title=message.failure_title or "",
-        attempts=message.attempt or 1,
+        attempts=message.attempt,
         correlation_id=message.correlation_id,
         topic=message.topic,
     )
@@ -191,6 +191,6 @@ def _revived(message: Message, kept: float) -> Message:
     """The message as it was before it failed; its attempts are counted from the start, and it has all the time."""
     return replace(
         message, subscriber=None, failure_code=None, failure_status=None, failure_title=None, failure_place=None,
-        attempt=None, deadline=None, expiration=None,
+        attempt=1, deadline=None, expiration=None,
         first_failed=message.first_failed or datetime.fromtimestamp(kept, UTC), replays=(message.replays or 0) + 1,
     )  # fmt: skip

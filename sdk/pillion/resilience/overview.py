@@ -111,6 +111,11 @@ class Overview:
         known = ((id_, self._known[id_]) for id_ in self.mine if id_ in self._known)
         return [id_ for id_, parked in known if parked.lease < before]
 
+    def let_go(self) -> list[str]:
+        """What began here and is not in hand any more, but nobody has told how it ended."""
+        known = ((id_, parked) for id_, parked in self._known.items() if id_ not in self.mine)
+        return [id_ for id_, parked in known if parked.begun and parked.held_by(self._owner)]
+
     def _count(self, parked: Parked | None, step: int) -> None:
         lane = parked.lane if parked is not None else None
         if lane is not None:

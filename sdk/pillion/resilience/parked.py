@@ -26,6 +26,7 @@ class Parked(Struct, frozen=True, omit_defaults=True):
         lease: whoever took it has it until then; 0 when nobody has.
         holder: ``<instance>/<boot id>`` of who took it last.
         unhandled: since when whoever took it has not had its handler; 0 when its handler had it last.
+        begun: whether its handler began, and nobody has told yet how that ended.
     """
 
     due: float
@@ -39,6 +40,11 @@ class Parked(Struct, frozen=True, omit_defaults=True):
     lease: float = 0.0
     holder: str = ""
     unhandled: float = 0.0
+    begun: bool = False
+
+    def held_by(self, owner: str) -> bool:
+        """Whether this owner was the last to take it, and nobody has put it on the shelf again since."""
+        return self.lease > 0 and self.holder == owner
 
     @property
     def lane(self) -> tuple[str, str] | None:
@@ -47,11 +53,11 @@ class Parked(Struct, frozen=True, omit_defaults=True):
 
 
 class Taken(NamedTuple):
-    """A message taken from the shelf, to be followed by ``done`` or ``again`` while the lease lasts.
+    """A message taken from the shelf, to be followed by ``forget`` or ``again`` while the lease lasts.
 
     Attributes:
         id: its name on the shelf.
-        parked: where it is to go.
+        parked: where it is to go. If it has ``begun`` already, the process that had it ended while handling it.
         message: with the number of the attempt, when it is to be delivered.
     """
 

@@ -28,7 +28,8 @@ class Pause:
     def __post_init__(self) -> None:
         if self.failures < 1:
             raise DeclarationError("Pause: failures must be at least 1")
-        Backoff.parse(self.wait)
+        if Backoff.parse(self.wait).first <= 0:
+            raise DeclarationError(f'Pause: wait="{self.wait}" is no time to pause for; write a range such as "1s..1m"')
 
 
 class Gate:

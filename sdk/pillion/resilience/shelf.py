@@ -105,7 +105,7 @@ class Shelf:
         """
         id_, now = f"{address}|{message.source}|{message.id}", self._now()
         parked = Parked(
-            now, self._overview.moment(), address=address, attempt=message.attempt or 1, reason="in hand",
+            now, self._overview.moment(), address=address, attempt=message.attempt, reason="in hand",
             lease=now + self._lease, holder=self._owner,
         )  # fmt: skip
         self._overview.mine.add(id_)
@@ -131,6 +131,23 @@ class Shelf:
         for id_, parked in (await self._ledger.change(ending, renewed)).items() if ending else ():
             if id_ in self._overview.mine:
                 self._overview.know(id_, parked)
+
+    async def begin(self, taken: Taken) -> None:
+        """Say that the handler of a taken message begins now: if nothing is heard of it again, its process has ended.
+
+        Raises:
+            StoreError: the store cannot do it; it will be taken again when its lease is over.
+        """
+        await self._say([taken.id], begun=True)
+
+    async def excuse(self) -> None:
+        """Say that of what began here and was let go no process has ended: whatever happened is no attempt.
+
+        Raises:
+            StoreError: the store cannot do it.
+        """
+        if ids := self._overview.let_go():
+            await self._say(ids, begun=False)
 
     async def post(self, outgoing: Outgoing, due: float) -> None:
         """Keep a message that is to be published at ``due``, in seconds since 1970-01-01 UTC.
@@ -159,28 +176,26 @@ class Shelf:
             return await self._take(ids) if ids else []
 
     async def done(self, id_: str) -> None:
-        """Forget a message that was handled, or has left.
-
-        Raises:
-            StoreError: the store cannot do it; it will be taken again.
-        """
+        """Forget a message that was kept or parked, and that nobody has taken. Raises as ``forget``."""
         self._overview.mine.discard(id_)
-        parked = self._overview.get(id_)
         await self._ledger.remove([id_])
         self._overview.know(id_, None)
-        if parked is not None and parked.key is not None and self.waiting(parked.address, parked.key):
-            self.changed.set()  # the next of its key may go
 
     async def forget(self, taken: Taken) -> None:
-        """Forget a taken message, unless it was put on the shelf again since.
+        """Forget a taken message, which was handled or has left, unless it was put on the shelf again since.
 
         Raises:
             StoreError: the store cannot do it; it will be taken again.
         """
-        if self._overview.get(taken.id) == taken.parked:
+        try:
+            await self._ledger.remove([taken.id], self._holds)
+        finally:
+            self._overview.mine.discard(taken.id)
+        known, key = self._overview.get(taken.id), taken.parked.key
+        if known is not None and self._holds(known):
             self._overview.know(taken.id, None)
-        self._overview.mine.discard(taken.id)
-        await self._ledger.remove([taken.id], lambda parked: parked == taken.parked)
+        if key is not None and self.waiting(taken.parked.address, key):
+            self.changed.set()  # the next of its key may go
 
     async def again(self, id_: str, due: float, attempt: int, reason: str) -> None:
         """Put a taken message back; the arguments are those of ``park``.
@@ -188,11 +203,13 @@ class Shelf:
         Raises:
             StoreError: the store cannot do it; it will be taken again when its lease is over.
         """
-        self._overview.mine.discard(id_)
-        changed = await self._ledger.change(
-            [id_],
-            lambda old: replace(old, due=due, attempt=attempt, reason=reason[:_REASON], lease=0.0, unhandled=0.0),
-        )
+        free = {"lease": 0.0, "unhandled": 0.0, "begun": False}
+        try:
+            changed = await self._ledger.change(
+                [id_], lambda old: replace(old, due=due, attempt=attempt, reason=reason[:_REASON], **free)
+            )
+        finally:
+            self._overview.mine.discard(id_)
         self._overview.know(id_, changed.get(id_))
         self.changed.set()
 
@@ -244,6 +261,14 @@ class Shelf:
         if not alone:
             self._came.add(lane)
         return self.waiting(address, key)
+
+    def _holds(self, parked: Parked) -> bool:
+        return parked.held_by(self._owner)
+
+    async def _say(self, ids: Sequence[str], *, begun: bool) -> None:
+        changed = await self._ledger.change(ids, lambda old: replace(old, begun=begun) if self._holds(old) else None)
+        for id_, parked in changed.items():
+            self._overview.know(id_, parked)
 
     async def _put(self, id_: str, parked: Parked, message: Message) -> None:
         await self._ledger.put(id_, parked, encode(message))

@@ -176,6 +176,8 @@ _JETSTREAM = (
         "nobody knows what was handled when the sidecar ends",
         _ONLY_EVENTS,
     ),
+    # NATS gives a consumer to one of them, and refuses the others.
+    Rule("durableName", _unless_absent(_differs), "broadcast-{uuid}", _ONE_GROUP, frozenset({BROADCASTS})),
     Rule("queueGroupName", bool, "a name of this app", "a second instance gets no messages", _ONLY_EVENTS),
     Rule("deliverPolicy", _one_of("", "all"), "all", _EARLIER, _ONLY_EVENTS),
     Rule("memoryStorage", _not_true, '"false"', _BROKER, _ONLY_EVENTS),

@@ -22,6 +22,8 @@ from pillion.service.subscription import CommandHandler, Subscription
 DEFAULT_CONCURRENCY = 100
 # How long messages that were handled once are remembered.
 DEFAULT_WINDOW = timedelta(days=1)
+# A store forgets by the second, and a message may be on its way for some.
+_SHORTEST_WINDOW = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,11 @@ def subscription(
     if fields["signature"].result not in (Unannotated, None, type(None)):
         raise DeclarationError(f"{place(function)}: a subscription answers nothing; annotate it -> None")
     _refuse_impossible(event, function, fields["once"], broadcast=broadcast, slow=slow)
+    if key not in (None, "subject") and not callable(key):
+        raise DeclarationError(
+            f'{place(function)}: key={key!r} is no ordering key; give "subject", which holds what key= of the event or '
+            "of emit said, or a function of the payload"
+        )
     if key is not None and broadcast:
         raise DeclarationError(f"{place(function)}: broadcast=True has no order; leave key= out")
     if fields["once"] is not None and broadcast:
@@ -130,16 +137,28 @@ def _common(function: Callable[..., Any], address: str, wire: Payload[Any], opti
         "handler_output": None,
         "timeout": options.timeout,
         "concurrency": options.concurrency,
-        "retries": (options.retry,) if isinstance(options.retry, Retry) else tuple(options.retry),
+        "retries": _retries(function, options.retry),
         "once": _window(function, options.once),
     }
 
 
-def _window(function: Callable[..., Any], once: bool | timedelta) -> float | None:
+def _retries(function: Callable[..., Any], retry: Any) -> tuple[Retry, ...]:
+    policies = tuple(retry) if isinstance(retry, list | tuple) else (retry,)
+    if not all(isinstance(policy, Retry) for policy in policies):
+        raise DeclarationError(f"{place(function)}: retry={retry!r} is no policy; write retry=Retry(attempts=3)")
+    return policies
+
+
+def _window(function: Callable[..., Any], once: Any) -> float | None:
     window = (DEFAULT_WINDOW if once else None) if isinstance(once, bool) else once
-    if window is not None and window <= timedelta(0):
-        raise DeclarationError(f"{place(function)}: once={window} is no time to remember messages for")
-    return None if window is None else window.total_seconds()
+    if window is None:
+        return None
+    if not isinstance(window, timedelta) or window < _SHORTEST_WINDOW:
+        raise DeclarationError(
+            f"{place(function)}: once={once!r}: messages are remembered for a minute at least; write once=True for a "
+            "day, or once=timedelta(minutes=1) or more"
+        )
+    return window.total_seconds()
 
 
 def _handler_input(

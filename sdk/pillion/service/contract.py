@@ -128,10 +128,12 @@ class Contract:
             deprecated: what to use instead; empty when it is current.
 
         Raises:
-            DeclarationError: the name is taken or not valid.
+            DeclarationError: the name is taken or not valid, or ``key`` is no function.
         """
         self._reserve(name, "event")
         address = f"{self.group}.{name}"
+        if key is not None and not callable(key):
+            raise DeclarationError(f"{address}: key={key!r} is no function that gives a payload's ordering key")
         declared = Event(
             address, payload, topic_name(topic or address), address, component, False,
             description, tuple(examples), deprecated, key,

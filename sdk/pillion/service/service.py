@@ -205,7 +205,7 @@ class Service(Generic[S, R]):
                 exceptions; a called one is its caller's to repeat. Default ``Retry()``: 5 attempts.
             once: what the handler does to ``ctx.state`` and what it sends and emits happens together, and once for
                 each idempotency key (without one, each message); a repeated command gets the first answer again. Kept
-                for a day, or for the given time. The state store must have ETags and transactions.
+                for a day, or for the given time, a minute or more. The state store must have ETags and transactions.
             transform_in: makes what the handler takes of the request on the wire; its annotations are the schemas.
             transform_out: makes the answer on the wire of what the handler gives.
 
@@ -267,8 +267,8 @@ class Service(Generic[S, R]):
             timeout: seconds one attempt may take. Default 30; None is unlimited.
             slow: takes long by nature; gets a subscription of its own and holds up nobody else.
             once: what the handler does to ``ctx.state`` and what it sends and emits happens together, and once for
-                each event (by source and id). Events are remembered for a day, or for the given time. The state store
-                must have ETags and transactions.
+                each event (by source and id). Events are remembered for a day, or for the given time, a minute or more.
+                The state store must have ETags and transactions.
             key: handle events of one key one after another, in their order: ``"subject"`` for what ``key=`` of the
                 event or of ``emit`` said, or a function of the payload. The profile's broker must keep that order.
             pause: stop taking events for a while when every one of them fails, instead of setting them all aside.

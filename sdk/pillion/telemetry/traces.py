@@ -57,8 +57,7 @@ class MessageTracer:
             attributes["messaging.destination.subscription.name"] = address
         with self._span(name, span_kind, attributes, self._incoming(message)) as span:
             span.set_attribute("messaging.message.id", message.id)
-            if message.attempt is not None:
-                span.set_attribute("pillion.attempt", message.attempt)
+            span.set_attribute("pillion.attempt", message.attempt)
             yield
 
     @contextmanager

@@ -25,7 +25,7 @@ async def pay(context: Inventory, order: Order) -> None:
     After a call without an answer one in four asks for the same again, which lets leave what has not left. The others
     only look whether it was done; then payments alone can see to it that everybody hears of it.
     """
-    looks = order.number % 4 > 0 and (context.message.attempt or 1) > 1
+    looks = order.number % 4 > 0 and context.message.attempt > 1
     if looks and await context.call(collected, order, timeout=_PATIENCE_SECONDS):
         return
     await context.call(collect, order, timeout=_PATIENCE_SECONDS, idempotency_key=f"collect-{order.number}")

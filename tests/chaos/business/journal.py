@@ -32,7 +32,7 @@ class Journal:
             "order": order,
             "effect": effect,
             "pid": os.getpid(),
-            "attempt": context.message.attempt or 1,
+            "attempt": context.message.attempt,
             "message": context.message.id,
         }
         self._file.write(json.dumps(line).encode() + b"\n")  # one write: lines of several processes do not mix

@@ -20,7 +20,7 @@ service = Service(payments, resources=journal)
 @service.on(reserved, emits=[charged, declined], retry=_PARKING, **delivery())
 async def charge(context: Payments, order: Order) -> None:
     """Charge the account once the bank answers."""
-    if (context.message.attempt or 1) <= failures_of(order):
+    if context.message.attempt <= failures_of(order):
         raise Retry("the bank is away", after=WAIT_SECONDS) if order.number % 2 else Unavailable(reason="no bank")
     await steady.charge(context, order)
 

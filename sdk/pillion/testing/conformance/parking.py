@@ -25,7 +25,7 @@ class Parking:
 
         @service.on(told, retry=Retry(attempts=1000))
         async def hear(ctx: Context, note: Note) -> None:
-            attempts.add(ctx.message.attempt or 1)
+            attempts.add(ctx.message.attempt)
             if not ready.is_set():
                 raise Retry("not yet", after=0.1 if len(attempts.items) == 1 else 3.0)
             done.add(note)
@@ -49,7 +49,7 @@ class Parking:
 
         @service.on(told, retry=Retry(attempts=3, backoff="100ms", jitter=0))
         async def fail(ctx: Context, _: int) -> None:
-            attempts.add(ctx.message.attempt or 1)
+            attempts.add(ctx.message.attempt)
             raise ConnectionError
 
         read, letters = reader(world, sink)
@@ -82,7 +82,7 @@ class Parking:
 
         @service.command
         async def work(ctx: Context, _: int) -> None:
-            attempts.add(ctx.message.attempt or 1)
+            attempts.add(ctx.message.attempt)
             if len(attempts.items) < 2:
                 raise Retry("not yet", after=0.2)
 

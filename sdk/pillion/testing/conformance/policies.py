@@ -58,7 +58,7 @@ class RetryPolicies:
 
         @service.on(told, retry=policies)
         async def fail(ctx: Context, _: int) -> None:
-            tried.add(ctx.message.attempt or 1)
+            tried.add(ctx.message.attempt)
             raise error
 
         read, letters = reader(world, sink)
@@ -74,7 +74,7 @@ class RetryPolicies:
 
         @service.on(told, retry=Retry(on=TimeoutError))
         async def hear(ctx: Context, _: int) -> None:
-            tried.add(ctx.message.attempt or 1)
+            tried.add(ctx.message.attempt)
             if len(tried.items) == 1:
                 raise Retry("not yet", after=0.01) from KeyError("seat")
 
