@@ -7,6 +7,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from structlog.testing import capture_logs
 
 from pillion.errors import ConfigurationError
 from pillion.message import Message
@@ -29,11 +30,11 @@ async def handle(message: Message) -> Any:
 
 
 def route(kind: Kind, timeout: float | None, address: str = "orders.v1.refund") -> Route:
-    return Route(kind, address, "orders.v1", "topic", handle, timeout=timeout)
+    return Route(kind, address, "orders.v1", "topic", handle, timeout=timeout, longest_wait=20.0)
 
 
-def found(*routes: Route, limit: float | None = 60.0, longest_wait: float = 20.0) -> list[str]:
-    return list(overlong([("pubsub", route) for route in routes], lambda _: limit, longest_wait))
+def found(*routes: Route, limit: float | None = 60.0) -> list[str]:
+    return list(overlong([("pubsub", route) for route in routes], lambda _: limit))
 
 
 @pytest.mark.parametrize(
@@ -160,3 +161,22 @@ async def test_batches_are_as_large_as_the_sidecar_of_the_profile_is_patient(tmp
     file = folder / "resiliency.yaml"
     file.write_text(file.read_text().replace("delivery: 60s", "delivery: 20s"))
     assert await largest_batch(folder) == 10
+
+
+@pytest.mark.parametrize(("stores", "told_of"), [(("orders-state",), False), ((), True)], ids=["parks", "waits"])
+async def test_what_can_be_parked_waits_no_longer_than_the_bridge_holds_it(
+    stores: tuple[str, ...], told_of: bool, tmp_path: Path
+) -> None:
+    service, port = Service("orders"), free_port()
+
+    @service.on(Contract("source").event("told", int), timeout=50)
+    async def hear(_: int) -> None:
+        raise AssertionError("it must not be run")
+
+    with capture_logs() as logs:
+        async with FakeSidecar(FakeBroker(), "orders", port, state_stores=stores) as sidecar:
+            environ = {"APP_ID": "orders", "APP_PORT": str(port), "DAPR_HTTP_PORT": str(sidecar.http_port)}
+            settings = HostSettings(profile=copy_profile("redis", tmp_path), delivery_check="warn")
+            async with host_beside_sidecar([service], settings, environ):
+                pass
+    assert any("orders.v1.hear has timeout=50" in line["event"] for line in logs) == told_of

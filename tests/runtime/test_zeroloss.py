@@ -92,6 +92,7 @@ BROKEN = [
     ("kafka", "pubsub", "consumeRetryEnabled", "false"),
     ("kafka", "pubsub", "producerRequiredAcks", "none"),
     ("kafka", "slow", "consumerID", None),
+    ("kafka", "pubsub", "escapeHeaders", None),
     ("kafka", "pubsub", "consumerGroup", "{uuid}"),
     ("kafka", "broadcast", "consumerGroup", "all"),
     ("mqtt", "pubsub", "qos", "0"),

@@ -55,7 +55,7 @@ def host_beside_sidecar(
     settings = settings.model_copy(update={"app": app, "port": port or 0, "instance": instance})
     channel = SidecarChannel(sidecar)
     log = host_logger(app)
-    check = DeliveryCheck(settings.folders, settings.delivery_check, log, longest_wait=settings.longest_wait)
+    check = DeliveryCheck(settings.folders, settings.delivery_check, log)
     bridge = DaprBridge(channel, _options(settings, sidecar), SystemClock(), log, check.accept, check.sidecar_timeout)
     return Host(
         *services,

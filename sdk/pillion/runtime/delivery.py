@@ -10,7 +10,6 @@ from typing import Literal, Protocol
 from pillion.bridges.dapr.components import APART, PUBSUB, Components
 from pillion.bridges.dapr.subscriptions import SIDECAR_TIMEOUT
 from pillion.errors import ConfigurationError
-from pillion.pipeline.facilities import LONGEST_WAIT
 from pillion.ports.bridge import Route
 from pillion.runtime.inbound import Inbound
 from pillion.runtime.resources import Resource, read
@@ -46,20 +45,16 @@ class DeliveryCheck:
         mode: what to do about what loses messages, or cannot be checked. None refuses what a profile shows, and warns
             of the rest, so that a first service starts beside any sidecar.
         log: for warnings.
-        longest_wait: seconds for which a message may wait in the process for its next attempts.
 
     Raises:
         ConfigurationError: the profile cannot be read.
     """
 
-    def __init__(
-        self, folders: Sequence[Path], mode: Mode | None, log: Log, *, longest_wait: float = LONGEST_WAIT
-    ) -> None:
+    def __init__(self, folders: Sequence[Path], mode: Mode | None, log: Log) -> None:
         self._folders = folders
         self._resources = read(folders) if mode != "off" else []
         self._mode = mode
         self._log = log
-        self._longest_wait = longest_wait
 
     def accept(self, loaded: SidecarMetadata, asked: Sequence[tuple[str, Route]] = ()) -> None:
         """Look at what a sidecar has loaded, and whether it waits long enough for these handlers, by component.
@@ -93,11 +88,11 @@ class DeliveryCheck:
         problems = list(differences(resources, loaded)) or [
             f"messages can be lost: {loss}" for loss in losses(resources)
         ]
-        problems += overlong(asked, Inbound(resources).timeout, self._longest_wait)
+        problems += overlong(asked, Inbound(resources).timeout)
         return problems, [], [*limits(resources), *shared(resources), *unjudged(resources), *crowded(asked, loaded)]
 
     def _unchecked(self, loaded: SidecarMetadata, asked: Sequence[tuple[str, Route]]) -> _Found:
-        return [], [*unchecked(loaded), *overlong(asked, lambda _: SIDECAR_TIMEOUT, self._longest_wait)], []
+        return [], [*unchecked(loaded), *overlong(asked, lambda _: SIDECAR_TIMEOUT)], []
 
 
 def unchecked(loaded: SidecarMetadata) -> Iterator[str]:

@@ -194,6 +194,7 @@ _KAFKA = (
     Rule("initialOffset", _one_of("oldest"), "oldest", _EARLIER, _ONLY_EVENTS),
     Rule("consumeRetryEnabled", _unless_absent(_true), '"true"', "a delivery that fails is passed over"),
     Rule("producerRequiredAcks", _one_of("", "all"), "all", _UNCONFIRMED, _ONLY_EVENTS),
+    Rule("escapeHeaders", _true, '"true"', "a message with a line break in a header holds up its partition for ever"),
     # Where it is there, consumerID says nothing.
     Rule("consumerGroup", _stays, "", _NEW_GROUP, _ONLY_EVENTS),
     Rule("consumerGroup", _unless_absent(_differs), "", _ONE_GROUP, frozenset({BROADCASTS})),

@@ -23,22 +23,19 @@ def seconds(duration: str) -> float | None:
     return sum(float(number) * _UNITS[unit] for number, unit in parts) if parts and written == duration else None
 
 
-def overlong(
-    asked: Iterable[tuple[str, Route]], limit_of: Callable[[str], float | None], longest_wait: float
-) -> Iterator[str]:
+def overlong(asked: Iterable[tuple[str, Route]], limit_of: Callable[[str], float | None]) -> Iterator[str]:
     """The handlers that may take longer than the sidecar waits, a sentence each.
 
     Args:
-        asked: component and route of each handler.
+        asked: component and route of each handler, which tells how long messages may wait for their next attempts.
         limit_of: for how many seconds the sidecar waits for an answer to what a component brings; None is for ever.
-        longest_wait: seconds for which a message may wait in the process for its next attempts.
     """
     # A command has two routes, and one sentence will do: that of its sends, which leave it less time than calls.
     told: set[str] = set()
     for component, route in sorted(asked, key=lambda one: one[1].kind is Kind.COMMAND):
         limit = limit_of(component)
         # Calls are not tried again in the process: their callers do that.
-        waits = 0.0 if route.kind is Kind.COMMAND else longest_wait
+        waits = 0.0 if route.kind is Kind.COMMAND else route.longest_wait
         if limit is None or _fits(route, limit - _MARGIN - waits) or route.address in told:
             continue
         told.add(route.address)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -267,7 +268,8 @@ class DaprBridge:
                 f"the sidecar has not loaded the pub/sub component {', '.join(absent)}; "
                 "see that its YAML is in the profile's folder and its scopes name this app"
             )
-        asked = [(subscribed.component, route) for subscribed in self._subscribed for route in subscribed.routes]
+        routes = [(subscribed.component, route) for subscribed in self._subscribed for route in subscribed.routes]
+        asked = [(component, dataclasses.replace(route, longest_wait=self._hold(route))) for component, route in routes]
         if lacks := missing(asked, {component.name: component.type for component in loaded.components}):
             raise ConfigurationError("; ".join(lacks))
         self._accept(loaded, asked)
