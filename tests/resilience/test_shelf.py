@@ -335,6 +335,15 @@ async def test_a_lease_that_another_has_is_not_renewed(store: StateStore, clock:
     assert ids(await third.due()) == ["1"]
 
 
+async def test_what_is_put_back_while_leases_are_renewed_is_not_held_on_to(store: StateStore, clock: FakeClock) -> None:
+    shelf = Shelf(store, "orders.v1", clock, lease=60, owner="a/1")
+    await shelf.park(message(), REFUND, clock.now(), 2, "")
+    (taken,) = await shelf.due()
+    await clock.advance(40)
+    await asyncio.gather(shelf.again(taken.id, clock.now(), 3, ""), shelf.renew())
+    assert ids(await shelf.due()) == ["1"]
+
+
 async def test_of_each_handler_as_many_are_taken_as_there_is_room_for(shelf: Shelf, clock: FakeClock) -> None:
     rooms = {"orders.v1.slow": 1, "orders.v1.full": 0, REFUND: 100}
     for id_, address in enumerate([*["orders.v1.full"] * 3, *["orders.v1.slow"] * 3, REFUND, REFUND]):

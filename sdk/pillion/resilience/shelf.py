@@ -126,7 +126,7 @@ class Shelf:
         ending = self._overview.ending(before=until - self._lease / 2)
 
         def renewed(old: Parked) -> Parked | None:
-            return replace(old, lease=until) if old.holder == self._owner else None
+            return replace(old, lease=until) if self._holds(old) else None
 
         for id_, parked in (await self._ledger.change(ending, renewed)).items() if ending else ():
             if id_ in self._overview.mine:
