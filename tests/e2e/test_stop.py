@@ -7,7 +7,7 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -21,7 +21,7 @@ from pillion.sidecar.ports import free_port
 from tests.conformance.daprworld import DaprdWorld, beside_daprd
 from tests.e2e import working_app
 from tests.e2e.working_app import Noted, begun, contract, noted, told, work
-from tests.servers import Server, find_program
+from tests.servers import Server, find_program, redis
 
 pytestmark = [pytest.mark.daprd, pytest.mark.redis]
 
@@ -94,9 +94,18 @@ class Working:
         return path
 
 
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[Server]:
+    """A Redis for one test: what others have left would be in hand too."""
+    folder = tmp_path / "broker"
+    folder.mkdir()
+    with redis(folder) as server:
+        yield server
+
+
 @pytest_asyncio.fixture
-async def working(redis_server: Server, tmp_path: Path) -> AsyncIterator[Working]:
-    async with beside_daprd("redis", tmp_path, redis=redis_server.address) as world:
+async def working(broker: Server, tmp_path: Path) -> AsyncIterator[Working]:
+    async with beside_daprd("redis", tmp_path, redis=broker.address) as world:
         working = Working(world, tmp_path)
         try:
             await working.start()
@@ -115,7 +124,7 @@ def terminate(working: Working) -> None:
 
 @pytest.mark.parametrize("stop", [interrupt, terminate])
 async def test_what_is_in_hand_is_finished_committed_and_acknowledged(
-    working: Working, redis_server: Server, stop: Callable[[Working], None]
+    working: Working, broker: Server, stop: Callable[[Working], None]
 ) -> None:
     calls = [asyncio.ensure_future(working.host.call(work, number)) for number in NUMBERS]
     await working.until(lambda: len(working.begun("work")) == COUNT)
@@ -123,14 +132,14 @@ async def test_what_is_in_hand_is_finished_committed_and_acknowledged(
     assert await working.dev.wait() == 0
     assert sorted(await asyncio.gather(*calls)) == list(NUMBERS)
     await working.until(lambda: len(working.heard) == 2 * COUNT)
-    assert await unacknowledged(redis_server, told.topic) == 0
+    assert await unacknowledged(broker, told.topic) == 0
 
 
-async def test_a_restart_on_change_finishes_what_is_in_hand(working: Working, redis_server: Server) -> None:
+async def test_a_restart_on_change_finishes_what_is_in_hand(working: Working, broker: Server) -> None:
     working.change_code()
     await working.until(lambda: working.has_said("restarting") and len(working.heard) == COUNT)
     await working.until(lambda: working.has_said("is up", times=2))
-    assert await unacknowledged(redis_server, told.topic) == 0
+    assert await unacknowledged(broker, told.topic) == 0
 
 
 async def unacknowledged(server: Server, topic: str) -> int:
