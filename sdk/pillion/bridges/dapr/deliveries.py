@@ -186,16 +186,20 @@ class Deliveries:
         return do
 
     async def _answer(self, reply_to: str, request: Message, reply: Message) -> None:
+        if await self._replied(reply_to, request, reply):
+            return
         # An answer may be too large for the sidecar; that there is none is not. If that does not leave either, the
         # caller's wait ends with its deadline; handling the command again would do its work twice.
         lost = InternalError(correlation_id=request.correlation_id or request.id)
-        for answer in (reply, refused(request, lost)):
-            try:
-                await self._publish([Outgoing(reply_to, answer, self._replies)])
-            except BridgeError as error:
-                self._log.error("reply could not be sent", message_id=request.id, reason=str(error))
-            else:
-                return
+        await self._replied(reply_to, request, refused(request, lost))
+
+    async def _replied(self, reply_to: str, request: Message, reply: Message) -> bool:
+        try:
+            await self._publish([Outgoing(reply_to, reply, self._replies)])
+        except BridgeError as error:
+            self._log.error("reply could not be sent", message_id=request.id, reason=str(error))
+            return False
+        return True
 
     async def _unheard(self, route: Route, request: Message, reply: Message, batch: Batch, index: int) -> None:
         """Nobody waits for this answer; that the command failed is told by a dead letter."""
