@@ -124,7 +124,7 @@ class Failure(PillionError):
                 setattr(self, name, getattr(values, name))
             super().__init__(self._sentence())
             # What cannot be written is told of here, where it is raised, and not to a caller who waits in vain.
-            _ = self.data
+            _ = values.model_dump(mode="json")
 
     @property
     def data(self) -> dict[str, Any]:

@@ -121,7 +121,7 @@ class Pair:
         assert self._sidecar is not None
         assert self._app is not None
         await self._forget()
-        await drain(self._app, self._options.app_port, self._around.environment)
+        await drain(self._app, f"127.0.0.1:{self._options.app_port}", self._around.environment)
         await self._sidecar.stop()
         await self._app.stop(_APP_STOP_SECONDS)
 

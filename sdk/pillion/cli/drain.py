@@ -23,25 +23,25 @@ _POLL_SECONDS = 0.02
 _ANSWER_SECONDS = 2.0
 
 
-async def drain(app: Child, port: int | None, variables: Mapping[str, str]) -> None:
+async def drain(app: Child, address: str | None, variables: Mapping[str, str]) -> None:
     """SIGTERM to an app of pillion; returns when it has nothing in hand, or has ended.
 
     Others are left alone: nobody knows when they are done.
 
     Args:
         app: started with these variables, ``LINGERS`` among them.
-        port: where it listens.
+        address: its host and port; None when it does not listen.
         variables: its environment; it has ``PILLION_DRAIN_SECONDS`` of it, and five seconds more.
     """
-    if port is None or app.returncode is not None:
+    if address is None or app.returncode is not None:
         return
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_ANSWER_SECONDS)) as session:
-        if await _problems(session, port) is None:
+        if await _problems(session, address) is None:
             return
         app.terminate()
         with suppress(TimeoutError):
             async with asyncio.timeout(_limit(variables)):
-                while app.returncode is None and DRAINED not in (await _problems(session, port) or ()):  # noqa: ASYNC110 - another process
+                while app.returncode is None and DRAINED not in (await _problems(session, address) or ()):  # noqa: ASYNC110 - another process
                     await asyncio.sleep(_POLL_SECONDS)
 
 
@@ -52,10 +52,10 @@ def _limit(variables: Mapping[str, str]) -> float:
     return _MARGIN_SECONDS
 
 
-async def _problems(session: aiohttp.ClientSession, port: int) -> Sequence[str] | None:
+async def _problems(session: aiohttp.ClientSession, address: str) -> Sequence[str] | None:
     """What keeps the app from being ready; None when it does not answer as one of pillion."""
     try:
-        async with session.get(f"http://127.0.0.1:{port}/readyz") as answer:
+        async with session.get(f"http://{address}/readyz") as answer:
             found = await answer.json()
     except (aiohttp.ClientError, TimeoutError, ValueError):
         return None

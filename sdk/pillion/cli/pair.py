@@ -104,7 +104,7 @@ class Pair:
     async def drain(self) -> None:
         """Let the app finish what it has in hand, within its ``PILLION_DRAIN_SECONDS``; see ``drain``."""
         self._forget()
-        await drain(self._app, self.options.app_port, self._variables())
+        await drain(self._app, self._address, self._variables())
 
     async def kill(self) -> None:
         """End both at once."""
@@ -117,6 +117,11 @@ class Pair:
         await self.stop()
         self._create()
         await self.start()
+
+    @property
+    def _address(self) -> str | None:
+        port = self.options.app_port
+        return None if port is None else f"{self.entry.app_address}:{port}"
 
     def _create(self) -> None:
         binary = self.entry.runtime_path and self.entry.runtime_path / ".dapr" / "bin" / "daprd"
@@ -157,9 +162,8 @@ class Pair:
             click.echo(f"pillion: {self.app_id} is up")
 
     async def _until_ready(self) -> None:
-        if self.options.app_protocol == "http":
-            address = f"{self.entry.app_address}:{self.options.app_port}"
-            await until_ready(address, lambda why: click.echo(f"pillion: {self.app_id} is not ready yet: {why}"))
+        if self.options.app_protocol == "http" and self._address is not None:
+            await until_ready(self._address, lambda why: click.echo(f"pillion: {self.app_id} is not ready yet: {why}"))
 
     async def _watch(self, part: str, process: Daprd | Child) -> None:
         code = await process.wait()
