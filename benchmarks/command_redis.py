@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import statistics
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from benchmarks.rig import App, Rig, port, require, sidecar_environment
+from benchmarks.rounds import medians, ratio
 
-ROUNDS = 3
+ROUNDS = 5
 SECONDS = 1.0
 IN_FLIGHT = (1, 16, 128)
 # Name of each pillion pair: its transport, and how commands and replies are delivered.
 PILLION = {"latency": ("pubsub", "single"), "throughput": ("pubsub", "bulk"), "invocation": ("invocation", "single")}
 
-Cells = dict[tuple[str, int], dict[str, float]]
+# The rounds of each pair, by its name and how many calls are in flight.
+Cells = Mapping[tuple[str, int], Sequence[Mapping[str, float]]]
 
 
 async def measure() -> dict[str, Any]:
-    """Every pair with 1, 16 and 128 calls in flight, in turns; medians of the rounds."""
+    """Every pair with 1, 16 and 128 calls in flight, in turns."""
     require(daprd=True, redis=True, modules=("faststream",))
     async with Rig() as rig:
         await rig.redis()
@@ -65,33 +67,32 @@ async def _rounds(callers: dict[str, App]) -> Cells:
         for in_flight in IN_FLIGHT:
             for name, caller in callers.items():
                 found[name, in_flight].append(await caller.ask({"in_flight": in_flight, "seconds": SECONDS}))
-    return {cell: _median(rounds) for cell, rounds in found.items()}
-
-
-def _median(rounds: list[dict[str, Any]]) -> dict[str, float]:
-    return {name: statistics.median(found[name] for found in rounds) for name in rounds[0]}
+    return found
 
 
 def _figures(cells: Cells) -> dict[str, Any]:
-    def rate(name: str, in_flight: int) -> float:
-        return cells[name, in_flight]["per_second"]
+    middle = {cell: medians(rounds) for cell, rounds in cells.items()}
+
+    def of(name: str, other: str, in_flight: int, figure: str = "per_second") -> float:
+        ours, theirs = ([found[figure] for found in cells[one, in_flight]] for one in (name, other))
+        return ratio(ours, theirs)
 
     def transport(latency: str, throughput: str) -> dict[str, float]:
         return {
-            "p50_ms": cells[latency, 1]["p50_ms"],
-            "p99_ms": cells[latency, 1]["p99_ms"],
-            "per_second_1": rate(latency, 1),
-            "per_second_16": rate(throughput, 16),
-            "per_second_128": rate(throughput, 128),
-            "of_faststream": rate(throughput, 16) / rate("faststream", 16),
-            "of_faststream_128": rate(throughput, 128) / rate("faststream", 128),
+            "p50_ms": middle[latency, 1]["p50_ms"],
+            "p99_ms": middle[latency, 1]["p99_ms"],
+            "per_second_1": middle[latency, 1]["per_second"],
+            "per_second_16": middle[throughput, 16]["per_second"],
+            "per_second_128": middle[throughput, 128]["per_second"],
+            "of_faststream": of(throughput, "faststream", 16),
+            "of_faststream_128": of(throughput, "faststream", 128),
         }
 
     return {
         "pubsub": transport("latency", "throughput"),
         "invocation": transport("invocation", "invocation"),
-        "p50_of_raw_pair": cells["latency", 1]["p50_ms"] / cells["raw", 1]["p50_ms"],
-        "cells": {f"{name} at {in_flight}": cell for (name, in_flight), cell in cells.items()},
+        "p50_of_raw_pair": of("latency", "raw", 1, "p50_ms"),
+        "cells": {f"{name} at {in_flight}": cell for (name, in_flight), cell in middle.items()},
     }
 
 

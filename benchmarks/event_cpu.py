@@ -10,8 +10,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import cycle
 from typing import Any
 from uuid import uuid4
@@ -20,13 +19,14 @@ import aiohttp
 
 from benchmarks.models import order
 from benchmarks.rig import App, Rig, cpu_seconds, port, require
+from benchmarks.rounds import medians, ratio
 from pillion.testing.sidecar.broker import FakeBroker
 from pillion.testing.sidecar.server import FakeSidecar
 
-ROUNDS = 5
+ROUNDS = 11
 BATCH = 100
-BATCHES = 300
-ALONE = 4000
+BATCHES = 150
+ALONE = 2000
 CONNECTIONS = 8
 TOPIC = "shop.v1.placed"
 _ANSWERED = b'"SUCCESS"'
@@ -113,7 +113,7 @@ async def _answer(reader: asyncio.StreamReader) -> None:
 
 
 async def measure() -> dict[str, Any]:
-    """Bulk on pillion and bare, events one by one on all three, in turns; medians of the rounds."""
+    """Bulk on pillion and bare, events one by one on all three, in turns."""
     require(modules=("dapr", "fastapi"))
     events = [event(number) for number in range(10 * BATCH)]
     batches = [bulk(events[start : start + BATCH]) for start in range(0, len(events), BATCH)]
@@ -132,16 +132,19 @@ async def measure() -> dict[str, Any]:
             }
             for _ in range(ROUNDS)
         ]
-    return _figures({name: statistics.median(found[name] for found in rounds) for name in rounds[0]})
+    return _figures(rounds)
 
 
-def _figures(us: dict[str, float]) -> dict[str, float]:
+def _figures(rounds: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    def of(ours: str, theirs: str) -> float:
+        return ratio([found[ours] for found in rounds], [found[theirs] for found in rounds])
+
     return {
-        "of_raw": us["us"] / us["raw_us"],
-        "of_dapr_app": us["us"] / us["dapr_app_us"],
-        "alone_of_raw": us["alone_us"] / us["raw_alone_us"],
-        "alone_of_dapr_app": us["alone_us"] / us["dapr_app_us"],
-        **us,
+        "of_raw": of("us", "raw_us"),
+        "of_dapr_app": of("us", "dapr_app_us"),
+        "alone_of_raw": of("alone_us", "raw_alone_us"),
+        "alone_of_dapr_app": of("alone_us", "dapr_app_us"),
+        **medians(rounds),
     }
 
 
@@ -154,7 +157,7 @@ async def _bare(rig: Rig, module: str, path: str) -> Sender:
 
 async def _pillion(rig: Rig) -> Sender:
     at = port()
-    sidecar = FakeSidecar(FakeBroker(), "billing")
+    sidecar = FakeSidecar(FakeBroker(), "billing", at)
     await sidecar.start()
     rig.after(sidecar.stop)
     app = await rig.app(

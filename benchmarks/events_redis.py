@@ -7,6 +7,7 @@ import statistics
 from typing import Any
 
 from benchmarks.rig import App, Rig, port, require, sidecar_environment
+from benchmarks.rounds import ratio
 
 ROUNDS = 3
 # Events of a round: about two seconds of work for each side.
@@ -41,7 +42,7 @@ class Pair:
 
 
 async def measure() -> dict[str, Any]:
-    """Both pairs in turns; medians of the rounds."""
+    """Both pairs in turns."""
     require(daprd=True, redis=True, modules=("faststream",))
     async with Rig() as rig:
         await rig.redis()
@@ -52,8 +53,12 @@ async def measure() -> dict[str, Any]:
             (await pillion.per_second(PILLION_EVENTS), await faststream.per_second(FASTSTREAM_EVENTS))
             for _ in range(ROUNDS)
         ]
-    ours, theirs = (statistics.median(rates) for rates in zip(*rates, strict=True))
-    return {"per_second": ours, "of_faststream": ours / theirs, "faststream_per_second": theirs}
+    ours, theirs = zip(*rates, strict=True)
+    return {
+        "per_second": statistics.median(ours),
+        "of_faststream": ratio(ours, theirs),
+        "faststream_per_second": statistics.median(theirs),
+    }
 
 
 async def _faststream(rig: Rig) -> Pair:

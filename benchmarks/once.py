@@ -17,6 +17,7 @@ from benchmarks.apps.pillion_shop import placed
 from benchmarks.events_redis import Pair
 from benchmarks.models import Order, order
 from benchmarks.rig import App, Rig, port, require, sidecar_environment
+from benchmarks.rounds import ratio
 from pillion import Context, Contract, Service
 from pillion.bridges.memory.bridge import MemoryBridge
 from pillion.runtime.host import Host
@@ -44,8 +45,12 @@ async def measure() -> dict[str, Any]:
 
 
 def _compared(rates: list[tuple[float, float]]) -> dict[str, float]:
-    plain, once = (statistics.median(side) for side in zip(*rates, strict=True))
-    return {"per_second": once, "plain_per_second": plain, "of_plain": once / plain}
+    plain, once = zip(*rates, strict=True)
+    return {
+        "per_second": statistics.median(once),
+        "plain_per_second": statistics.median(plain),
+        "of_plain": ratio(once, plain),
+    }
 
 
 async def _embedded(*, once: bool) -> float:
