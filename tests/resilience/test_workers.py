@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from contextvars import ContextVar
 
-from pillion.resilience.workers import OrderedWorkers, Workers, crew_of
+from pillion.resilience.workers import OrderedWorkers, Workers, crew_of, each
 
 WHO: ContextVar[str] = ContextVar("WHO", default="nobody")
 
@@ -22,11 +23,41 @@ async def test_jobs_are_begun_in_order() -> None:
     async def handle(job: int) -> None:
         done.append(job)
 
-    workers = Workers(handle, 3)
+    workers = Workers(each(handle), 3)
     for job in range(20):
         workers.put(job)
     await finished(20, done)
     assert done == list(range(20))
+    await workers.close()
+
+
+async def test_jobs_that_come_together_are_begun_in_order() -> None:
+    done: list[int] = []
+
+    async def handle(job: int) -> None:
+        done.append(job)
+
+    workers = Workers(each(handle), 3)
+    workers.put_all(range(20))
+    workers.put_all(())
+    await finished(20, done)
+    assert done == list(range(20))
+    await workers.close()
+
+
+async def test_one_coroutine_may_do_many_jobs() -> None:
+    begun: list[str] = []
+    done: list[int] = []
+
+    async def handle(jobs: Iterator[int]) -> None:
+        begun.append("worker")
+        done.extend(jobs)
+
+    workers = Workers(handle, 3)
+    workers.put_all(range(20))
+    await finished(20, done)
+    assert begun[0] == "worker"
+    assert len(begun) <= 3
     await workers.close()
 
 
@@ -40,7 +71,7 @@ async def test_no_more_than_the_limit_are_in_hand() -> None:
         await gate.wait()
         done.append(job)
 
-    workers = Workers(handle, 3)
+    workers = Workers(each(handle), 3)
     for job in range(10):
         workers.put(job)
     await finished(3, begun)
@@ -60,7 +91,7 @@ async def test_a_job_put_by_a_job_is_handled() -> None:
         if job < 5:
             workers.put(job + 1)
 
-    workers = Workers(handle, 1)
+    workers = Workers(each(handle), 1)
     workers.put(0)
     await finished(6, done)
     await workers.close()
@@ -76,7 +107,7 @@ async def test_context_variables_of_one_job_do_not_reach_the_next() -> None:
         await asyncio.sleep(0)
         done.append(job)
 
-    workers = Workers(handle, 2)
+    workers = Workers(each(handle), 2)
     for job in range(10):
         workers.put(job)
     await finished(10, done)
@@ -96,7 +127,7 @@ async def test_close_cancels_what_is_in_hand() -> None:
             cancelled.append(job)
             raise
 
-    workers = Workers(handle, 2)
+    workers = Workers(each(handle), 2)
     workers.put(1)
     await finished(1, begun)
     await workers.close()
@@ -127,7 +158,7 @@ class Gated:
 
 async def test_jobs_of_one_key_are_begun_one_after_another() -> None:
     gated = Gated()
-    workers = OrderedWorkers(gated.handle, 10, key_of)
+    workers = OrderedWorkers(each(gated.handle), 10, key_of)
     for job in (10, 11, 20, 1, 12, 2):
         workers.put(job)
     await finished(4, gated.begun)
@@ -141,13 +172,39 @@ async def test_jobs_of_one_key_are_begun_one_after_another() -> None:
     await workers.close()
 
 
+async def test_jobs_of_one_key_that_come_together_are_begun_one_after_another() -> None:
+    gated = Gated()
+    workers = OrderedWorkers(each(gated.handle), 10, key_of)
+    workers.put_all((10, 11, 20))
+    await finished(2, gated.begun)
+    assert (gated.begun, workers.waiting) == ([10, 20], 1)
+    gated.finish(10)
+    await finished(3, gated.begun)
+    assert gated.begun[2] == 11
+    await workers.close()
+
+
+async def test_a_job_that_is_cut_off_lets_the_next_of_its_key_begin() -> None:
+    begun: list[int] = []
+
+    async def handle(job: int) -> None:
+        begun.append(job)
+        if job == 10:
+            raise asyncio.CancelledError
+
+    workers = OrderedWorkers(each(handle), 2, key_of)
+    workers.put_all((10, 11))
+    await finished(2, begun)
+    await workers.close()
+
+
 async def test_a_key_is_forgotten_with_its_last_job() -> None:
     done: list[int] = []
 
     async def handle(job: int) -> None:
         done.append(job)
 
-    workers = OrderedWorkers(handle, 3, key_of)
+    workers = OrderedWorkers(each(handle), 3, key_of)
     for job in range(100, 200):
         workers.put(job)
     await finished(100, done)
@@ -159,7 +216,7 @@ async def test_a_key_is_forgotten_with_its_last_job() -> None:
 
 async def test_close_forgets_the_jobs_that_wait_for_their_key() -> None:
     gated = Gated()
-    workers = OrderedWorkers(gated.handle, 3, key_of)
+    workers = OrderedWorkers(each(gated.handle), 3, key_of)
     for job in (10, 11, 12):
         workers.put(job)
     await finished(1, gated.begun)
@@ -169,5 +226,5 @@ async def test_close_forgets_the_jobs_that_wait_for_their_key() -> None:
 
 async def test_only_jobs_with_a_key_are_ordered() -> None:
     gated = Gated()
-    assert type(crew_of(gated.handle, 1, None)) is Workers
-    assert type(crew_of(gated.handle, 1, key_of)) is OrderedWorkers
+    assert type(crew_of(each(gated.handle), 1, None)) is Workers
+    assert type(crew_of(each(gated.handle), 1, key_of)) is OrderedWorkers

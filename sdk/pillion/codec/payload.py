@@ -69,11 +69,9 @@ class Payload(Generic[T]):
         """
         data = message.data
         try:
-            if self.binary:
-                return self._octets(message)
-            if message.data_base64 is not None:
-                return self._validate_json(base64.b64decode(message.data_base64, validate=True))
-            return self._validate_json(b"null" if data is UNSET else bytes(data))
+            if data is UNSET or self.binary:
+                return self._unusual(message)
+            return self._validate_json(bytes(data))
         except ValidationError as error:
             raise InvalidInput.of(error) from None
         except (binascii.Error, RecursionError) as error:
@@ -132,7 +130,8 @@ class Payload(Generic[T]):
     def _other(self, value: object, error: Exception) -> TypeError:
         return TypeError(f"{value!r:.200} is no {self.type!r}: {error}")
 
-    def _octets(self, message: Message) -> T:
-        if message.data_base64 is not None:
-            return base64.b64decode(message.data_base64, validate=True)  # type: ignore[return-value]
-        return self._validate_json(message.json or b"null")
+    def _unusual(self, message: Message) -> T:
+        if message.data_base64 is None:
+            return self._validate_json(message.json or b"null")
+        data = base64.b64decode(message.data_base64, validate=True)
+        return data if self.binary else self._validate_json(data)  # type: ignore[return-value]

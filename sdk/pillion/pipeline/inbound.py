@@ -1,6 +1,7 @@
 """The order of one execution: the tuple below is the documentation.
 
-What a handler does not need is left out when its stages are folded into one callable, once, at start.
+What a handler does not need is left out when its stages are folded into one callable, once, at start. What is raised
+inside becomes an outcome around them, as ``policy.py`` says.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from pillion.pipeline.margin import margin
 from pillion.pipeline.once import once, recovered
 from pillion.pipeline.order import in_order
 from pillion.pipeline.outbound import Outbound
-from pillion.pipeline.policy import policy
+from pillion.pipeline.policy import replying
 from pillion.pipeline.recovery import Recovery
 from pillion.pipeline.scope import HandlerScope, Provisions
 from pillion.pipeline.settle import Settling
@@ -48,7 +49,7 @@ DAPR_EVENT = "com.dapr.event.sent"
 # A request to the state store has ended by then. Seconds.
 _KEEPING = 30.0
 
-STAGES: tuple[Stage, ...] = (policy, wanted, traced, recovered, deadline, margin, validate, guarded, once)
+STAGES: tuple[Stage, ...] = (wanted, traced, recovered, deadline, margin, validate, guarded, once)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,7 @@ class _Compiler:
         scope = self._scope(handler)
         letters = self._contract.dead_letter_topic
         slots = slots_of(handler)
-        answer = answering(called, _direct(scope, bounded(_folded(called), slots)))
+        answer = answering(called, _direct(scope, bounded(replying(called, _folded(called)), slots)))
         settling = Settling(sent, scope, _folded(sent), dead_letter_topic=letters, slots=slots)
         custody = Custody(sent)
         self._parks(handler.address, handler, settling, slots)

@@ -14,7 +14,7 @@ from pillion.ports.bridge import Outgoing
 from pillion.resilience.deadletter import dead_letter, letter_id, sealed
 from pillion.resilience.parked import Taken
 from pillion.resilience.shelf import Shelf
-from pillion.resilience.workers import Workers
+from pillion.resilience.workers import Workers, each
 
 Resume: TypeAlias = Callable[[Taken], Awaitable[None]]
 
@@ -164,7 +164,7 @@ class Keeper:
         crew = self._crews.get(address)
         if crew is None:
             handler = self._handlers.get(address)
-            crew = self._crews[address] = Workers(self._take, _LIMIT if handler is None else handler.limit)
+            crew = self._crews[address] = Workers(each(self._take), _LIMIT if handler is None else handler.limit)
         return crew
 
     def _room(self, address: str) -> int:

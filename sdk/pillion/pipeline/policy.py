@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
 from pillion.context import Context
 from pillion.errors import BridgeError, Failure, SidecarError, StoreError, Unavailable, UndeclaredError
@@ -17,22 +18,16 @@ from pillion.pipeline.dispatch import Again
 from pillion.pipeline.failures import wire_failure
 from pillion.pipeline.steps import Plan, Step
 
-# Trying these again cannot help: the code or the declaration has to change.
-_HOPELESS = (InvalidOutput, UndeclaredError)
-
 
 class Failed(Retry):
     """Another attempt because of what was raised, its cause, which chooses the policy; no decision of the handler's."""
 
 
-def policy(plan: Plan, step: Step) -> Step:
-    """Let nothing but an outcome out."""
-    if plan.replies:
-        return _answering(plan, step)
-    return _deciding(plan, step)
+Decide: TypeAlias = Callable[[Context[Any, Any], BaseException], Outcome]
 
 
-def _answering(plan: Plan, step: Step) -> Step:
+def replying(plan: Plan, step: Step) -> Step:
+    """Let nothing but a reply out, for a command that is called."""
     address, log, outbound = plan.handler.address, plan.facilities.log, plan.outbound
     announce = announcement(plan)
 
@@ -62,32 +57,44 @@ def _answering(plan: Plan, step: Step) -> Step:
     return answer
 
 
-def _deciding(plan: Plan, step: Step) -> Step:
+def deciding(plan: Plan) -> Decide:
+    """What an exception says about its message; one that says nothing, such as a cancellation, is raised again."""
     address, log, retries = plan.handler.address, plan.facilities.log, plan.retries
 
-    async def decide(context: Context[Any, Any]) -> Outcome:
-        try:
-            return await step(context)
-        except Verdict as verdict:
-            return verdict  # type: ignore[return-value]  # Verdict's subclasses are Retry, Drop and DeadLetter
-        except Failure as failure:
-            if failure.retryable or retries.named(failure):
-                return _because(Failed(str(failure)), failure)
-            return _because(DeadLetter(str(failure)), failure)
-        except _HOPELESS as error:
-            log.error("handler failed", handler=address, exc_info=error, **_ids(context))
-            return _because(DeadLetter(str(error)), error)
-        except BridgeError as error:
-            return _because(Failed(str(error)), error)
-        except asyncio.CancelledError as error:
-            fault = _own_fault(error)
-            log.error("handler failed", handler=address, exc_info=error, **_ids(context))
-            return _because(Failed(str(fault)), fault)
-        except (Exception, SystemExit) as error:
-            log.error("handler failed", handler=address, exc_info=error, **_ids(context))
-            return _because(Failed(f"{type(error).__name__}: {error}"), error)
+    def decide(context: Context[Any, Any], error: BaseException) -> Outcome:
+        match error:
+            case Verdict():
+                return error  # type: ignore[return-value]  # Verdict's subclasses are Retry, Drop and DeadLetter
+            case Failure():
+                failed = error.retryable or retries.named(error)
+                return _because(Failed(str(error)) if failed else DeadLetter(str(error)), error)
+            case BridgeError():
+                return _because(Failed(str(error)), error)
+            case asyncio.CancelledError():
+                fault = _own_fault(error)
+                outcome = _because(Failed(str(fault)), fault)
+            case UndeclaredError() | InvalidOutput():  # trying again cannot help: the code has to change
+                outcome = _because(DeadLetter(str(error)), error)
+            case Exception() | SystemExit():
+                outcome = _because(Failed(f"{type(error).__name__}: {error}"), error)
+            case _:
+                raise error
+        log.error("handler failed", handler=address, exc_info=error, **_ids(context))
+        return outcome
 
     return decide
+
+
+def decided(step: Step, decide: Decide) -> Step:
+    """Let nothing but an outcome out."""
+
+    async def outcome(context: Context[Any, Any]) -> Outcome:
+        try:
+            return await step(context)
+        except BaseException as error:  # noqa: BLE001 - what is not for us to decide is raised again
+            return decide(context, error)
+
+    return outcome
 
 
 def _own_fault(error: asyncio.CancelledError) -> Exception:

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 
 from pillion.context import Context, Scope
 from pillion.errors import BridgeError, Failure, SidecarError, StoreError, Unavailable
+from pillion.flow import Handle
 from pillion.message import Message
 from pillion.outcome import Ack, DeadLetter, Drop, Outcome, Retry
 from pillion.pipeline.announcement import announcement
@@ -23,7 +24,7 @@ from pillion.pipeline.concurrency import bounded
 from pillion.pipeline.dispatch import Again
 from pillion.pipeline.failures import wire_failure
 from pillion.pipeline.parking import Parking
-from pillion.pipeline.policy import Failed
+from pillion.pipeline.policy import Failed, decided, deciding
 from pillion.pipeline.steps import Plan, Step
 from pillion.pipeline.wanted import UNWANTED
 from pillion.ports.bridge import Outgoing
@@ -43,10 +44,13 @@ class Settling:
     Args:
         plan: the handler's.
         scope: what the handler may reach.
-        step: its compiled stages.
+        step: its compiled stages; what it raises is decided here.
         dead_letter_topic: where messages go that cannot be handled; None drops them.
         slots: of the handler, for each attempt; whoever resumes a message has one already. None: there are none.
         key: ordering key of a message; messages of one key are handled in their order.
+
+    Attributes:
+        handle: handles a message as the bridge brings it.
     """
 
     def __init__(
@@ -63,15 +67,18 @@ class Settling:
         self._clock = plan.facilities.clock
         self._longest_wait = plan.facilities.longest_wait
         self._scope = scope
-        self._resumed = step if gate is None else _gated(plan, step, gate)
+        self._decide = deciding(plan)
+        certain = decided(step, self._decide)
+        self._resumed = certain if gate is None else _gated(plan, certain, gate)
         self._step = bounded(self._resumed, slots)
         self._key = key
         self._end = _End(plan, dead_letter_topic)
         self._parking = Parking(plan, key)
         self._attempts = _Attempts(plan, scope, self._step, gate, self._parking)
+        self.handle: Handle = self._at_once(bounded(step, slots)) if gate is None and key is None else self._held_up
 
-    async def handle(self, message: Message) -> Outcome:
-        """Handle a message as the bridge brings it."""
+    async def _held_up(self, message: Message) -> Outcome:
+        """Handle a message when its subscription goes on, and what comes before it is done."""
         began = self._clock.now()
         if self._gate is not None and not await _goes_on(self._gate, self._parking, self._parking.patience, began):
             return await self._parking.hold(message, self._gate.until, PAUSED)
@@ -80,8 +87,24 @@ class Settling:
                 self._gate.left()
             return behind
         outcome = await self._step(Context(self._scope, message))
-        if type(outcome) is Ack:
-            return outcome
+        return outcome if type(outcome) is Ack else await self._settle(message, outcome, began)
+
+    def _at_once(self, step: Step) -> Handle:
+        """Handle a message that nothing holds up."""
+        # Variables of a closure, and no step around the step: each would cost every message a little.
+        scope, now, decide, settle = self._scope, self._clock.now, self._decide, self._settle
+
+        async def handle(message: Message) -> Outcome:
+            began, context = now(), Context(scope, message)
+            try:
+                outcome = await step(context)
+            except BaseException as error:  # noqa: BLE001 - what is not for us to decide is raised again
+                outcome = decide(context, error)
+            return outcome if type(outcome) is Ack else await settle(message, outcome, began)
+
+        return handle
+
+    async def _settle(self, message: Message, outcome: Outcome, began: float) -> Outcome:
         if isinstance(outcome, Retry):
             message, outcome, wait = await self._attempts.run(message, outcome, began)
             if isinstance(outcome, Again):

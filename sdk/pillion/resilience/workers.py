@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
-from contextvars import copy_context
-from typing import Generic, TypeVar
+from collections.abc import Awaitable, Callable, Generator, Iterator, Sequence
+from contextlib import closing
+from contextvars import Context, copy_context
+from typing import Generic, TypeAlias, TypeVar
 
 J = TypeVar("J")
+# Does jobs one after another, as they come out of the iterator; it must not raise.
+Handling: TypeAlias = Callable[[Iterator[J]], Awaitable[None]]
 
 
 class Workers(Generic[J]):
@@ -23,11 +26,11 @@ class Workers(Generic[J]):
         worker: the task that begins a job; true for the job until it awaits something.
 
     Args:
-        handle: does one job; it must not raise.
+        handle: does the jobs of one worker; see ``each``.
         limit: how many jobs are in hand at once, at most; may be changed.
     """
 
-    def __init__(self, handle: Callable[[J], Awaitable[None]], limit: int) -> None:
+    def __init__(self, handle: Handling[J], limit: int) -> None:
         self._handle = handle
         self.limit = limit
         self.jobs: deque[J] = deque()
@@ -46,6 +49,12 @@ class Workers(Generic[J]):
         """Add a job to the end of the queue."""
         self.jobs.append(job)
         if not self._waking:
+            self._wake()
+
+    def put_all(self, jobs: Sequence[J]) -> None:
+        """Add jobs to the end of the queue, in this order."""
+        self.jobs.extend(jobs)
+        if jobs and not self._waking:
             self._wake()
 
     async def close(self) -> None:
@@ -74,22 +83,28 @@ class Workers(Generic[J]):
             self._wake()
 
     async def _work(self) -> None:
-        jobs, handle = self.jobs, self._handle
-        loop, clean, worker = asyncio.get_running_loop(), copy_context(), asyncio.current_task()
-        self._waking = False
+        loop, clean = asyncio.get_running_loop(), copy_context()
         while True:
-            while jobs:
-                job = jobs.popleft()
-                if jobs and not self._waking:
-                    self._wake()
-                self.worker = worker
-                await handle(job)
-                if copy_context() != clean:
-                    return
+            self._waking = False
+            with closing(self._taken(clean)) as jobs:
+                await self._handle(jobs)
+            if copy_context() != clean:
+                return
             woken = loop.create_future()
             self._idle.append(woken)
             await woken
-            self._waking = False
+
+    def _taken(self, clean: Context) -> Generator[J, None, None]:
+        """The jobs of one worker, while there are any and its context variables are those that it began with."""
+        jobs, worker = self.jobs, asyncio.current_task()
+        while jobs:
+            job = jobs.popleft()
+            if jobs and not self._waking:
+                self._wake()
+            self.worker = worker
+            yield job
+            if copy_context() != clean:
+                return
 
 
 class OrderedWorkers(Workers[J]):
@@ -100,9 +115,8 @@ class OrderedWorkers(Workers[J]):
         key: of a job; jobs without one have no order.
     """
 
-    def __init__(self, handle: Callable[[J], Awaitable[None]], limit: int, key: Callable[[J], str | None]) -> None:
-        super().__init__(self._in_turn, limit)
-        self._job = handle
+    def __init__(self, handle: Handling[J], limit: int, key: Callable[[J], str | None]) -> None:
+        super().__init__(handle, limit)
         self._key = key
         # The jobs that wait for one of their key, by key; a key is here while one of its jobs is queued or in hand.
         self._lines: dict[str, deque[J]] = {}
@@ -123,16 +137,22 @@ class OrderedWorkers(Workers[J]):
             self._lines[key] = deque()
             super().put(job)
 
+    def put_all(self, jobs: Sequence[J]) -> None:
+        """Add each job to the end of its key's line."""
+        for job in jobs:
+            self.put(job)
+
     async def close(self) -> None:
         """Cancel all workers, whatever they are doing."""
         self._lines.clear()
         await super().close()
 
-    async def _in_turn(self, job: J) -> None:
-        try:
-            await self._job(job)
-        finally:
-            self._next(self._key(job))
+    def _taken(self, clean: Context) -> Generator[J, None, None]:
+        for job in super()._taken(clean):
+            try:
+                yield job
+            finally:
+                self._next(self._key(job))
 
     def _next(self, key: str | None) -> None:
         line = self._lines.get(key) if key is not None else None
@@ -142,6 +162,16 @@ class OrderedWorkers(Workers[J]):
             self._lines.pop(key, None)
 
 
-def crew_of(handle: Callable[[J], Awaitable[None]], limit: int, key: Callable[[J], str | None] | None) -> Workers[J]:
+def each(handle: Callable[[J], Awaitable[None]]) -> Handling[J]:
+    """A coroutine for each job, where the work on a job is more than that costs."""
+
+    async def handling(jobs: Iterator[J]) -> None:
+        for job in jobs:
+            await handle(job)
+
+    return handling
+
+
+def crew_of(handle: Handling[J], limit: int, key: Callable[[J], str | None] | None) -> Workers[J]:
     """Workers for these jobs, ordered if they have a key."""
     return Workers(handle, limit) if key is None else OrderedWorkers(handle, limit, key)

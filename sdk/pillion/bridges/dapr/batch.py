@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from pillion.bridges.dapr.wire import RETRY, SUCCESS
 from pillion.message import Message
-from pillion.outcome import Outcome, Retry
+from pillion.outcome import Ack, Outcome, Retry
 from pillion.ports.bridge import Release
 
 
@@ -16,7 +16,6 @@ class Batch:
 
     Attributes:
         statuses: of each message, as far as that is known.
-        left: how many times a handler is still to be done with a message.
         in_hand: messages that are not settled, by their place, where that is of interest.
         kept: what ends the custody of a message, by its place.
 
@@ -24,31 +23,31 @@ class Batch:
         size: how many messages it has.
     """
 
-    __slots__ = ("_done", "_unsettled", "in_hand", "kept", "left", "statuses")
+    __slots__ = ("_done", "_left", "_unsettled", "in_hand", "kept", "statuses")
 
     def __init__(self, size: int) -> None:
         self.statuses = [SUCCESS] * size
-        self.left = 0
+        self._left = 0
         self._unsettled = [0] * size
         self.in_hand: dict[int, Message] = {}
         self.kept: dict[int, Release] = {}
         self._done: asyncio.Future[None] | None = None
 
-    def expect(self, index: int) -> None:
-        """One more handler gets this message."""
-        self.left += 1
-        self._unsettled[index] += 1
+    def expect(self, handlers: list[int]) -> None:
+        """Say how many handlers get each message."""
+        self._unsettled = handlers
+        self._left = sum(handlers)
 
     def settle(self, index: int, outcome: Outcome) -> None:
         """One handler is done with one message; a retry by any of them makes the whole message one.
 
         Dead letters are published by us before, so only a retry is not success.
         """
-        if isinstance(outcome, Retry):
+        if type(outcome) is not Ack and isinstance(outcome, Retry):
             self.statuses[index] = RETRY
-        self.left -= 1
+        self._left -= 1
         self._unsettled[index] -= 1
-        if not self.left:
+        if not self._left:
             self._answer()
 
     def give_up(self) -> None:
@@ -62,7 +61,7 @@ class Batch:
 
     async def settled(self) -> Sequence[str]:
         """The status of each message, once all are handled."""
-        if self.left:
+        if self._left:
             self._done = asyncio.get_running_loop().create_future()
             await self._done
         return self.statuses

@@ -53,13 +53,12 @@ class Receiver:
 
     async def receive(self, body: bytes) -> Response:
         """Handle a delivery."""
-        entries = self._shape.entries(body)
-        statuses = await self._take([event for _, event in entries])
-        return Response(200, self._shape.answer([entry_id for entry_id, _ in entries], statuses))
+        ids, events = self._shape.entries(body)
+        return Response(200, self._shape.answer(ids, await self._take(events)))
 
     def refuse(self, body: bytes) -> Response:
         """Ask for the messages again, later."""
-        ids = [entry_id for entry_id, _ in self._shape.entries(body)]
+        ids, _ = self._shape.entries(body)
         return Response(200, self._shape.answer(ids, [RETRY] * len(ids)))
 
 

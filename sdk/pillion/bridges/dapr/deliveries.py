@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import Any, Protocol
@@ -22,7 +22,7 @@ from pillion.message import Message
 from pillion.outcome import Ack, Outcome, Reply
 from pillion.ports.bridge import Kind, Outgoing, Release, Route
 from pillion.resilience.deadletter import dead_letter, letter_id, malformed, sealed
-from pillion.resilience.workers import crew_of
+from pillion.resilience.workers import Handling, Workers, crew_of
 
 Keep = Callable[[Message], Awaitable[Release]]
 Publish = Callable[[Sequence[Outgoing]], Awaitable[None]]
@@ -92,6 +92,18 @@ class Deliveries:
     async def take(self, bodies: Sequence[bytes]) -> Sequence[str]:
         """Handle these messages, all at once; the status of each, in their order."""
         batch = Batch(len(bodies))
+        for crew, jobs in (await self._jobs(bodies, batch)).items():
+            crew.put_all(jobs)
+        self._open.add(batch)
+        try:
+            return await (batch.settled() if self._patience is None else self._wait(batch, self._patience))
+        finally:
+            self._open.discard(batch)
+
+    async def _jobs(self, bodies: Sequence[bytes], batch: Batch) -> dict[Workers[Job], list[Job]]:
+        """What is to be done, by who does it; what nobody here can do is dealt with at once."""
+        jobs: dict[Workers[Job], list[Job]] = {crew: [] for crew in self._crews}
+        handlers = [0] * len(bodies)
         by_type, untyped, since = self._by_type, self._untyped, self._since
         for index, body in enumerate(bodies):
             try:
@@ -104,16 +116,13 @@ class Deliveries:
             crews = by_type.get(message.type, untyped)
             if not crews:
                 await self._refuse(message, batch, index)
-            if self._patience is not None:
+            elif self._patience is not None:
                 batch.in_hand[index] = message
             for crew in crews:
-                batch.expect(index)
-                crew.put((message, batch, index))
-        self._open.add(batch)
-        try:
-            return await (batch.settled() if self._patience is None else self._wait(batch, self._patience))
-        finally:
-            self._open.discard(batch)
+                jobs[crew].append((message, batch, index))
+            handlers[index] = len(crews)
+        batch.expect(handlers)
+        return jobs
 
     @property
     def busy(self) -> int:
@@ -168,22 +177,25 @@ class Deliveries:
         for batch in self._open | self._let_go:
             batch.give_up()
 
-    def _handling(self, route: Route) -> Callable[[Job], Awaitable[None]]:
+    def _handling(self, route: Route) -> Handling[Job]:
         handle = route.handle
 
-        async def do(job: Job) -> None:
-            message, batch, index = job
-            outcome = await handle(message)
-            if type(outcome) is Reply:
-                if message.reply_to is None:
-                    await self._unheard(route, message, outcome.message, batch, index)
-                else:
-                    await self._answer(message.reply_to, message, outcome.message)
-            if batch.in_hand.pop(index, None) is not None:
-                await self._release(batch, index, outcome)
-            batch.settle(index, outcome)
+        async def handling(jobs: Iterator[Job]) -> None:
+            for message, batch, index in jobs:
+                outcome = await handle(message)
+                if type(outcome) is Reply:
+                    await self._reply(route, message, outcome.message, batch, index)
+                if batch.in_hand and batch.in_hand.pop(index, None) is not None:
+                    await self._release(batch, index, outcome)
+                batch.settle(index, outcome)
 
-        return do
+        return handling
+
+    async def _reply(self, route: Route, request: Message, reply: Message, batch: Batch, index: int) -> None:
+        if request.reply_to is None:
+            await self._unheard(route, request, reply, batch, index)
+        else:
+            await self._answer(request.reply_to, request, reply)
 
     async def _answer(self, reply_to: str, request: Message, reply: Message) -> None:
         if await self._replied(reply_to, request, reply):

@@ -24,7 +24,7 @@ from pillion.ports.bridge import Kind, Route
 from pillion.ports.channel import JSON, Gone, Request, Response
 from pillion.ports.clock import Clock
 from pillion.resilience.work import Work
-from pillion.resilience.workers import Workers
+from pillion.resilience.workers import Workers, each
 from pillion.sidecar.channel import SidecarChannel
 from pillion.sidecar.errors import Answer, error_of
 
@@ -122,7 +122,7 @@ class Invoked:
 
     def __init__(self, routes: Iterable[Route] = ()) -> None:
         commands = (route for route in routes if route.kind is Kind.COMMAND)
-        self._crews = {route.address: Workers(_handling(route), route.concurrency) for route in commands}
+        self._crews = {route.address: Workers(each(_handling(route)), route.concurrency) for route in commands}
         self._awaited: set[asyncio.Future[Outcome]] = set()
 
     def takes(self, request: Request) -> bool:

@@ -24,7 +24,7 @@ _BATCH_PART = 35 / 60
 IGNORED_PATH = "/ignored"
 REPLIES_PATH = "/replies"
 
-Decode = Callable[[bytes], list[tuple[str, bytes]]]
+Decode = Callable[[bytes], wire.Entries]
 Answer = Callable[[Sequence[str], Sequence[str]], bytes]
 
 
@@ -33,7 +33,7 @@ class Shape:
     """How deliveries of a subscription look, and how they are answered.
 
     Attributes:
-        entries: id and bytes of each message in the request.
+        entries: ids and bytes of the messages in the request.
         answer: the response for these ids and statuses.
     """
 

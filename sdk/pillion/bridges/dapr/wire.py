@@ -10,7 +10,7 @@ Source: https://docs.dapr.io/reference/api/pubsub_api/
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 from msgspec import Raw, Struct, field
@@ -19,6 +19,9 @@ SUCCESS = "SUCCESS"
 RETRY = "RETRY"
 RAW_PUBLISH = {"metadata.rawPayload": "true"}
 _KEY = "partitionKey"
+
+# The ids of a delivery's messages, and the messages, in the same order.
+Entries: TypeAlias = tuple[list[str], list[bytes]]
 
 
 class RawEntry(Struct, rename="camel"):
@@ -84,38 +87,40 @@ class MalformedDelivery(ValueError):
     """A request that is no delivery of the sidecar."""
 
 
-def raw_entries(body: bytes) -> list[tuple[str, bytes]]:
-    """Id and bytes of each message in a raw bulk delivery.
+def raw_entries(body: bytes) -> Entries:
+    """Ids and bytes of the messages in a raw bulk delivery.
 
     Raises:
         MalformedDelivery: the body is something else.
     """
     try:
-        return [(entry.entry_id, entry.event) for entry in _raw_delivery(body).entries]
+        entries = _raw_delivery(body).entries
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise MalformedDelivery(str(error)) from None
+    return [entry.entry_id for entry in entries], [entry.event for entry in entries]
 
 
-def routed_entries(body: bytes) -> list[tuple[str, bytes]]:
-    """Id and CloudEvent of each message in a bulk delivery through routing rules.
+def routed_entries(body: bytes) -> Entries:
+    """Ids and CloudEvents of the messages in a bulk delivery through routing rules.
 
     Raises:
         MalformedDelivery: the body is something else.
     """
     try:
-        return [(entry.entry_id, bytes(entry.event)) for entry in _routed_delivery(body).entries]
+        entries = _routed_delivery(body).entries
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise MalformedDelivery(str(error)) from None
+    return [entry.entry_id for entry in entries], [bytes(entry.event) for entry in entries]
 
 
-def single_entry(body: bytes) -> list[tuple[str, bytes]]:
-    """The bytes of a raw delivery of one message, as the only entry.
+def single_entry(body: bytes) -> Entries:
+    """The bytes of a raw delivery of one message, as the only one.
 
     Raises:
         MalformedDelivery: the body is something else.
     """
     try:
-        return [("", _single_delivery(body).data_base64)]
+        return [""], [_single_delivery(body).data_base64]
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise MalformedDelivery(str(error)) from None
 

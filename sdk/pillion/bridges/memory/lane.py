@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from zlib import crc32
 
 from pillion.codec.cloudevents import decode, encode
@@ -88,35 +88,37 @@ class Lane:
         for _ in range(forgotten):
             self._settled()
 
-    async def _deliver(self, delivery: Delivery) -> None:
-        if self._blocked:
-            self._admit()
-        routes = self._routes
-        if not routes:
-            return self._settled()
-        route = routes[0] if len(routes) == 1 else self._next(delivery)
-        reply = delivery.reply
-        if reply is not None and not route.durable:
-            if delivery.abandoned:
-                return self._settled()
-            delivery.worker = self._workers.worker
-        try:
-            outcome = await route.handle(decode(delivery.body))
-            delivery.end()
-            if type(outcome) is Reply and reply is not None:
-                if not reply.done():
+    async def _deliver(self, deliveries: Iterator[Delivery]) -> None:
+        for delivery in deliveries:
+            if self._blocked:
+                self._admit()
+            route = self._routes[0] if len(self._routes) == 1 else self._next(delivery)
+            if route is None or (delivery.abandoned and not route.durable):
+                self._settled()
+                continue
+            reply = delivery.reply
+            if reply is not None and not route.durable:
+                delivery.worker = self._workers.worker
+            try:
+                outcome = await route.handle(decode(delivery.body))
+                delivery.end()
+                if type(outcome) is Reply and reply is not None and not reply.done():
                     reply.set_result(encode(outcome.message))
-            elif isinstance(outcome, Retry):
-                return self._later(delivery, outcome)
-        except BaseException:
-            # Cut off, given up, or a fault of ours: either way nobody may wait for it any longer.
-            self._settled()
-            if delivery.end():
-                return None
-            raise
-        return self._settled()
+            except BaseException:
+                # Cut off, given up, or a fault of ours: either way nobody may wait for it any longer.
+                self._settled()
+                if delivery.end():
+                    continue
+                raise
+            if isinstance(outcome, Retry):
+                self._later(delivery, outcome)
+            else:
+                self._settled()
 
-    def _next(self, delivery: Delivery) -> Route:
+    def _next(self, delivery: Delivery) -> Route | None:
+        """The route of the host whose turn it is; None when there is none any more."""
+        if not self._routes:
+            return None
         key = None if self._key is None else self._key(delivery)
         if key is not None:
             return self._routes[crc32(key.encode()) % len(self._routes)]  # as a broker does that has partitions
