@@ -13,7 +13,6 @@ import click
 from watchfiles import PythonFilter, awatch
 
 from pillion.cli.pair import Pair, Trouble
-from pillion.cli.profile import missing_servers
 from pillion.cli.runfile import Entry
 from pillion.errors import PillionError, SidecarUnavailable
 
@@ -55,8 +54,7 @@ class Fleet:
             try:
                 await pair.start()
             except SidecarUnavailable as error:
-                missing = await asyncio.to_thread(missing_servers, pair.options.resources_paths)
-                self._happenings.put_nowait(Trouble("sidecar", "\n".join([str(error), *map(str, missing)])))
+                self._happenings.put_nowait(Trouble("sidecar", str(error)))
                 return
         async with asyncio.TaskGroup() as group:
             group.create_task(self._announce())

@@ -13,6 +13,7 @@ import click
 
 from pillion.cli.drain import LINGERS, drain
 from pillion.cli.lines import Lines, log_file
+from pillion.cli.profile import missing_servers
 from pillion.cli.readiness import until_ready
 from pillion.cli.runfile import Entry
 from pillion.errors import SidecarUnavailable
@@ -80,11 +81,14 @@ class Pair:
         """Start the sidecar, wait for its outward side, then start the app.
 
         Raises:
-            SidecarUnavailable: when the sidecar ends or is not ready in time.
+            SidecarUnavailable: when the sidecar ends or is not ready in time; names the servers that do not answer.
             ConfigurationError: when a program or folder does not exist.
         """
         await self._daprd.start()
-        await self._daprd.wait_ready()
+        try:
+            await self._daprd.wait_ready()
+        except SidecarUnavailable as error:
+            raise SidecarUnavailable(await self._with_servers(str(error))) from None
         await self._app.start()
         self._watching = [
             asyncio.create_task(self._watch("sidecar", self._daprd)),
@@ -168,7 +172,14 @@ class Pair:
     async def _watch(self, part: str, process: Daprd | Child) -> None:
         code = await process.wait()
         lines = "".join(f"\n  | {line}" for line in process.tail) or "\n  | (no output)"
-        self._trouble(Trouble(part, f"the {part} of {self.app_id} ended with exit code {code}; its last lines:{lines}"))
+        text = f"the {part} of {self.app_id} ended with exit code {code}; its last lines:{lines}"
+        # A sidecar may say that it is ready, and then find that a server is not there.
+        self._trouble(Trouble(part, await self._with_servers(text) if part == "sidecar" else text))
+
+    async def _with_servers(self, text: str) -> str:
+        """The text, and which servers of the components do not answer."""
+        missing = await asyncio.to_thread(missing_servers, self.options.resources_paths)
+        return "\n".join([text, *map(str, missing)])
 
     def _forget(self) -> None:
         self.serving.clear()
