@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeAlias
 
 from msgspec import Struct
@@ -85,9 +86,9 @@ class Scope(Protocol):
         cause: Message,
         options: Sending,
         fallback: Fallback[O] | None,
-        until: float | None,
+        until: datetime | None,
     ) -> Awaitable[O]:
-        """Call a declared command; wait no longer than ``until``, in seconds since 1970-01-01 UTC."""
+        """Call a declared command; wait no longer than ``until``."""
         ...
 
     def send(self, command: Command[I, Any], payload: I, cause: Message, options: Sending) -> Outgoing:
@@ -120,8 +121,8 @@ class Context(Struct, Generic[S, R], eq=False):
 
     Attributes:
         message: the CloudEvent that is handled: id, correlation, causation, tenant, principal, deadline, attempt.
-        until: its calls wait no longer, in seconds since 1970-01-01 UTC: a little before its time is over, so that it
-            can still do something about them. None: no limit.
+        until: its calls wait no longer: a little before its time is over, so that it can still do something about
+            them. None: no limit.
     """
 
     _scope: Scope
@@ -129,7 +130,7 @@ class Context(Struct, Generic[S, R], eq=False):
     payload: Any = None
     held: list[Outgoing] | None = None
     once: Once | None = None
-    until: float | None = None
+    until: datetime | None = None
     _log: FilteringBoundLogger | None = None
 
     def __repr__(self) -> str:

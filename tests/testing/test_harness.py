@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from typing import Any
 
 import pytest
 from pydantic import BaseModel
 
 from pillion import Context, Contract, DeclarationError, Failure, Retry, Service, guard
-from pillion.errors import Forbidden, InternalError
+from pillion.errors import DeadlineExceeded, Forbidden, InternalError
 from pillion.testing.clock import FakeClock
 from pillion.testing.doubles import MissingDoubleError, double
 from pillion.testing.harness import HostFactory
@@ -229,6 +230,26 @@ async def test_a_retry_waits_for_its_back_off(host: HostFactory) -> None:
         assert clock.sleeping == 1
         assert app.letters == []
         await app.until_quiet()
+
+
+async def test_time_outs_of_calls_and_handlers_are_real_on_a_fake_clock(host: HostFactory) -> None:
+    service = Service("slow")
+
+    @service.command(timeout=30)
+    async def hang() -> None:
+        await asyncio.Event().wait()
+
+    @service.command
+    def hang_in_a_thread() -> None:
+        released.wait(10)
+
+    released = threading.Event()
+    async with host(service, clock=FakeClock()) as app:
+        with pytest.raises(DeadlineExceeded):
+            await app.call(hang, None, timeout=0.05)
+        with pytest.raises(DeadlineExceeded):
+            await app.call(hang_in_a_thread, None, timeout=0.05)
+        released.set()
 
 
 async def test_what_never_gets_quiet_is_told(host: HostFactory) -> None:

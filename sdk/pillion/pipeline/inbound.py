@@ -176,7 +176,7 @@ class _Compiler:
         return Plan(handler, self._facilities, self._outbound, replies, self._provisions, Retries(handler.retries))
 
     def _scope(self, handler: Handler) -> HandlerScope:
-        return HandlerScope(handler, self._provisions, self._outbound, self._circuits, self._facilities.clock.now)
+        return HandlerScope(handler, self._provisions, self._outbound, self._circuits)
 
 
 def _types(event: Event[Any]) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Coroutine
+from datetime import UTC, datetime
 from typing import Any
 
 from pillion.context import Context
@@ -27,7 +28,7 @@ def margin(plan: Plan, step: Step) -> Step:
             times.append(deadline.timestamp())
         if times:
             end = min(times)
-            context.until = end - min(_LONGEST, _PART * (end - began))
+            context.until = datetime.fromtimestamp(end - min(_LONGEST, _PART * (end - began)), UTC)
         return step(context)
 
     return told

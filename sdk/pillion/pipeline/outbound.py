@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 import msgspec
@@ -18,6 +18,7 @@ from pillion.errors import DeadlineExceeded, Failure, InvalidInput
 from pillion.message import Message
 from pillion.pipeline.facilities import Facilities
 from pillion.pipeline.failures import failure_of, unreadable
+from pillion.pipeline.present import Present
 from pillion.ports.bridge import Outgoing
 from pillion.service.command import Command
 from pillion.service.event import Event
@@ -68,34 +69,42 @@ class Outbound:
     Args:
         facilities: of the host.
         sender: service that sends, ``payments.v1``; empty for the host itself.
+
+    Attributes:
+        now: tells the time, as messages have it.
     """
 
     def __init__(self, facilities: Facilities, sender: str = "") -> None:
         self._bridge = facilities.bridge
         self._claims = facilities.claims
         self._next_id = facilities.ids.next
-        self._now = facilities.clock.now
+        self.now = Present(facilities.clock.now).time
         self._callers: dict[Command[Any, Any], Callable[..., Coroutine[Any, Any, Any]]] = {}
         self._source = f"/{facilities.app}/{sender}" if sender else f"/{facilities.app}"
 
     def call(
-        self, command: Command[I, O], payload: I, cause: Message | Cause, options: Sending
+        self,
+        command: Command[I, O],
+        payload: I,
+        cause: Message | Cause,
+        options: Sending,
+        until: datetime | None = None,
     ) -> Coroutine[Any, Any, O]:
-        """Send a command and wait for its answer; see ``Context.call``."""
+        """Send a command and wait for its answer, no longer than ``until``; see ``Context.call``."""
         caller = self._callers.get(command)
         if caller is None:
             caller = self._callers[command] = self._caller(command)
-        return caller(payload, cause, options)
+        return caller(payload, cause, options, until)
 
     def send(self, command: Command[I, Any], payload: I, cause: Message | Cause, options: Sending) -> Outgoing:
         """The message that asks for a command without waiting for its answer."""
-        now = datetime.fromtimestamp(self._now(), UTC)
+        now = self.now()
         message = self._message(command.address, command.input, payload, cause, options.key, now)
         return _timed(Outgoing(command.send_topic, message), now, options)
 
     def emit(self, event: Event[P], payload: P, cause: Message | Cause, options: Sending) -> Outgoing:
         """The message that tells of an event."""
-        now = datetime.fromtimestamp(self._now(), UTC)
+        now = self.now()
         key = event.key(payload) if options.key is None and event.key is not None else options.key
         message = self._message(event.cloudevent_type or event.address, event.payload, payload, cause, key, now)
         return _timed(Outgoing(event.topic, message, event.component), now, options)
@@ -141,18 +150,22 @@ class Outbound:
             data=Raw(_encode(failure.data)),
         )
 
-    def _caller(self, command: Command[I, O]) -> Callable[[I, Message | Cause, Sending], Coroutine[Any, Any, O]]:
+    def _caller(
+        self, command: Command[I, O]
+    ) -> Callable[[I, Message | Cause, Sending, datetime | None], Coroutine[Any, Any, O]]:
         """Calls a command. What is the same for all calls is looked up once: there are many, and every bit counts."""
-        clock, next_id, source, claims = self._now, self._next_id, self._source, self._claims
+        present, next_id, source, claims = self.now, self._next_id, self._source, self._claims
         request, topic, address, patience = self._bridge.request, command.topic, command.address, command.patience
         pack, content_type, read = command.input.pack, command.input.content_type, command.output.decode
 
-        async def call(payload: I, cause: Message | Cause, options: Sending) -> O:
-            now = datetime.fromtimestamp(clock(), UTC)
+        async def call(payload: I, cause: Message | Cause, options: Sending, until: datetime | None) -> O:
+            now = present()
             timeout = options.timeout
             deadline = now + (patience if timeout is None else timedelta(seconds=timeout))
             if cause.deadline is not None and cause.deadline < deadline:
                 deadline = cause.deadline
+            if until is not None and until < deadline:
+                deadline = until
             if deadline <= now:
                 raise DeadlineExceeded(where=address)
             data, data_base64 = pack(payload)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Coroutine
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
-
-from msgspec.structs import replace
 
 from pillion.context import Fallback, Sending
 from pillion.errors import ConfigurationError, DeadlineExceeded, UndeclaredError
@@ -67,12 +66,6 @@ async def _over(address: str) -> Any:
     raise DeadlineExceeded(where=address)
 
 
-def _cut(options: Sending, command: Command[Any, Any], left: float) -> Sending:
-    """Wait as long as was asked for, or the time that is left."""
-    timeout = command.timeout if options.timeout is None else options.timeout
-    return options if timeout <= left else replace(options, timeout=left)
-
-
 class HandlerScope:
     """The ``Scope`` of one handler."""
 
@@ -82,10 +75,8 @@ class HandlerScope:
         provisions: Provisions,
         outbound: Outbound,
         circuits: Circuits | None,
-        now: Callable[[], float],
     ) -> None:
         self._circuits = circuits
-        self._now = now
         self._address = handler.address
         self._calls = frozenset(command.address for command in handler.calls)
         self._emits = frozenset(event.address for event in handler.emits)
@@ -112,20 +103,20 @@ class HandlerScope:
         cause: Message,
         options: Sending,
         fallback: Fallback[O] | None,
-        until: float | None,
+        until: datetime | None,
     ) -> Awaitable[O]:
         """Call a declared command."""
         self._declared(command.address, self._calls, "calls")
-        if until is None:
-            answer = self._asked(command, payload, cause, options)
-        elif (left := until - self._now()) > 0:
-            answer = self._asked(command, payload, cause, _cut(options, command, left))
-        else:
+        if until is not None and until <= self._outbound.now():
             answer = _over(command.address)
+        else:
+            answer = self._asked(command, payload, cause, options, until)
         return answer if fallback is None else _or_else(answer, fallback)
 
-    def _asked(self, command: Command[I, O], payload: I, cause: Message, options: Sending) -> Coroutine[Any, Any, O]:
-        answer = self._outbound.call(command, payload, cause, options)
+    def _asked(
+        self, command: Command[I, O], payload: I, cause: Message, options: Sending, until: datetime | None
+    ) -> Coroutine[Any, Any, O]:
+        answer = self._outbound.call(command, payload, cause, options, until)
         return answer if self._circuits is None else self._circuits.protect(command.address, answer)
 
     def send(self, command: Command[I, Any], payload: I, cause: Message, options: Sending) -> Outgoing:
