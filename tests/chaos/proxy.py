@@ -49,8 +49,8 @@ class Proxy:
                 await self._both(self._pass(reader, behind_writer), self._pass(behind_reader, writer))
             finally:
                 behind_writer.close()
-        except OSError:
-            pass  # either side went away; the other is told by the close
+        except (OSError, asyncio.CancelledError):
+            pass  # a side went away, or the proxy ends: told by the close; asyncio would log the cancellation
         finally:
             writer.close()
             self._running.discard(task)

@@ -12,10 +12,8 @@ from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pillion.context import Context
 from pillion.flow import Handle
 from pillion.message import Message
-from pillion.outcome import Outcome
 from pillion.pipeline.call import call
 from pillion.pipeline.claimcheck import answering
 from pillion.pipeline.concurrency import bounded, slots_of
@@ -91,7 +89,7 @@ class _Compiler:
         scope = self._scope(handler)
         letters = self._contract.dead_letter_topic
         slots = slots_of(handler)
-        answer = answering(called, _direct(scope, bounded(replying(called, _folded(called)), slots)))
+        answer = answering(called, replying(called, scope, bounded(_folded(called), slots)))
         settling = Settling(sent, scope, _folded(sent), dead_letter_topic=letters, slots=slots)
         custody = Custody(sent)
         self._parks(handler.address, handler, settling, slots)
@@ -211,10 +209,3 @@ def _folded(plan: Plan) -> Step:
     for stage in reversed(STAGES):
         step = stage(plan, step)
     return step
-
-
-def _direct(scope: HandlerScope, step: Step) -> Handle:
-    def handle(message: Message) -> Awaitable[Outcome]:
-        return step(Context(scope, message))
-
-    return handle

@@ -9,8 +9,10 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
-from pillion.context import Context
+from pillion.context import Context, Scope
 from pillion.errors import BridgeError, Failure, SidecarError, StoreError, Unavailable, UndeclaredError
+from pillion.flow import Handle
+from pillion.message import Message
 from pillion.outcome import DeadLetter, Outcome, Reply, Retry, Verdict
 from pillion.pipeline.announcement import announcement
 from pillion.pipeline.call import InvalidOutput
@@ -26,12 +28,13 @@ class Failed(Retry):
 Decide: TypeAlias = Callable[[Context[Any, Any], BaseException], Outcome]
 
 
-def replying(plan: Plan, step: Step) -> Step:
-    """Let nothing but a reply out, for a command that is called."""
+def replying(plan: Plan, scope: Scope, step: Step) -> Handle:
+    """Handle a command that is called: whatever happens, there is a reply."""
     address, log, outbound = plan.handler.address, plan.facilities.log, plan.outbound
     announce = announcement(plan)
 
-    async def answer(context: Context[Any, Any]) -> Outcome:
+    async def answer(message: Message) -> Outcome:
+        context: Context[Any, Any] = Context(scope, message)
         try:
             return await step(context)
         except Failure as failure:
@@ -41,18 +44,18 @@ def replying(plan: Plan, step: Step) -> Step:
         except Verdict as verdict:
             found = _unavailable(verdict)
         except asyncio.CancelledError as error:
-            found = wire_failure(_own_fault(error), context.message)
+            found = wire_failure(_own_fault(error), message)
             log.error("handler failed", handler=address, exc_info=error, **_ids(context))
         except (Exception, SystemExit) as error:
-            found = wire_failure(error, context.message)
+            found = wire_failure(error, message)
             log.error("handler failed", handler=address, exc_info=error, **_ids(context))
         # What was committed has announced its success.
         if announce is not None and not (context.once is not None and context.once.committed):
             try:
-                await announce(context.message, found)
+                await announce(message, found)
             except (BridgeError, SidecarError, StoreError) as error:
                 log.error("failure could not be announced", handler=address, reason=str(error))
-        return Reply(outbound.failure(context.message, found))
+        return Reply(outbound.failure(message, found))
 
     return answer
 

@@ -111,7 +111,6 @@ class Host:
         self._log = host_logger(self.app)
         self._stack = AsyncExitStack()
         self._outbound: Outbound | None = None
-        self._accepting = False
         self._away: str | None = _AWAY
         self._linger = linger
         self._keepers: list[Keeper] = []
@@ -127,7 +126,7 @@ class Host:
     @property
     def running(self) -> bool:
         """Whether it is started and takes work."""
-        return self._accepting
+        return self._outbound is not None
 
     @property
     def keepers(self) -> Sequence[Keeper]:
@@ -147,7 +146,7 @@ class Host:
         except BaseException:
             await self._stack.aclose()
             raise
-        self._accepting, self._away = True, None
+        self._away = None
         self._log.info("started", services=[service.group for service in self.services])
 
     def withdraw(self) -> None:
@@ -160,9 +159,9 @@ class Host:
         Returns:
             How many messages were cut off because the time was over.
         """
-        if not self._accepting:
+        if self._outbound is None:
             return 0
-        self._accepting, self._away = False, _AWAY
+        self._outbound, self._away = None, _AWAY
         try:
             drains = [self.bridge.drain(self.settings.drain_seconds)]
             drains += [keeper.drain(self.settings.drain_seconds) for keeper in self._keepers]
@@ -192,7 +191,7 @@ class Host:
         """
         plain = key is None and timeout is None and idempotency_key is None
         options = PLAIN if plain else Sending(key, timeout, None, None, idempotency_key)
-        return self._open().call(command, payload, cause, options)
+        return (self._outbound or self._open()).call(command, payload, cause, options)
 
     async def send(
         self,
@@ -265,7 +264,7 @@ class Host:
         self.port = await listener.start()
 
     def _open(self) -> Outbound:
-        if self._outbound is None or not self._accepting:
+        if self._outbound is None:
             raise Unavailable(reason="the host is not running")
         return self._outbound
 
