@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 import pytest
 
+from pillion.errors import StoreError
 from pillion.message import Message
 from pillion.ports.bridge import Outgoing
-from pillion.ports.store import StateStore
+from pillion.ports.store import Change, StateItem, StateStore
 from pillion.resilience.shelf import Shelf
+from pillion.stores.memory import MemoryStateStore
 from pillion.testing.clock import FakeClock
 from tests.resilience.shelves import REFUND, ids, message
 
@@ -133,3 +136,44 @@ async def test_what_was_let_go_is_excused_by_a_process_that_lives(store: StateSt
     await clock.advance(60)
     other = Shelf(store, "orders.v1", clock, owner="b/1")
     assert {taken.message.id: taken.parked.begun for taken in await other.due()} == {"1": False, "2": True}
+
+
+class Unsure(MemoryStateStore):
+    """Once, a write is done and tells that it failed, or bodies cannot be read."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fault: str | None = None
+
+    async def write(self, changes: Sequence[Change]) -> None:
+        await super().write(changes)
+        self._fail("write")
+
+    async def transact(self, changes: Sequence[Change]) -> None:
+        await super().transact(changes)
+        self._fail("write")
+
+    async def get(self, keys: Sequence[str]) -> dict[str, StateItem]:
+        if any(":m:" in key for key in keys):
+            self._fail("read")
+        return await super().get(keys)
+
+    def _fail(self, fault: str) -> None:
+        if self.fault == fault:
+            self.fault = None
+            raise StoreError("it took too long")
+
+
+@pytest.mark.parametrize("fault", ["write", "read"])
+async def test_what_was_taken_by_a_look_that_failed_is_taken_by_the_next(clock: FakeClock, fault: str) -> None:
+    store = Unsure()
+    mine = Shelf(store, "orders.v1", clock, lease=60, owner="a/1")
+    other = Shelf(store, "orders.v1", clock, lease=60, owner="b/1")
+    await mine.park(message(), REFUND, clock.now(), 2, "")
+    store.fault = fault
+    with pytest.raises(StoreError):
+        await mine.due()
+    assert ids(await other.due()) == []
+    assert mine.next_due() == clock.now()
+    assert ids(await mine.due()) == ["1"]
+    assert ids(await mine.due()) == []  # in hand now

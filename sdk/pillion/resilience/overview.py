@@ -44,6 +44,8 @@ class Overview:
         self._news: set[str] = set()
         # What is left to others, and until when.
         self._left: dict[str, float] = {}
+        # Ends of leases that this process may have written and does not use.
+        self._doubtful: set[float] = set()
 
     def get(self, id_: str) -> Parked | None:
         """What is known of a message."""
@@ -76,9 +78,18 @@ class Overview:
         # Clocks differ: what is parked here from now on comes after what others have parked.
         self._last = max(self._last, parked.since)
 
+    def learn(self, changed: Mapping[str, Parked]) -> None:
+        """Messages lie there like this now."""
+        for id_, parked in changed.items():
+            self.know(id_, parked)
+
     def leave(self, id_: str, until: float) -> None:
         """Do not take a message before that, so that others can."""
         self._left[id_] = until
+
+    def doubt(self, lease: float) -> None:
+        """Messages may or may not have been taken until then; nobody has them in hand."""
+        self._doubtful = {end for end in self._doubtful if end > self._now()} | {lease}
 
     def waiting(self, address: str, key: str) -> bool:
         """Whether a message of this key waits for this handler."""
@@ -103,8 +114,11 @@ class Overview:
 
     def ready(self, parked: Parked) -> float:
         """When it may be taken, as things stand."""
-        earlier = parked.holder.partition("/")[0] == self._instance and parked.holder != self._owner
-        return parked.due if earlier else max(parked.due, parked.lease)
+        if parked.holder == self._owner:
+            unused = parked.lease in self._doubtful
+        else:
+            unused = parked.holder.partition("/")[0] == self._instance  # an earlier boot's
+        return parked.due if unused else max(parked.due, parked.lease)
 
     def ending(self, before: float) -> list[str]:
         """What is in hand here with a lease that ends before that."""

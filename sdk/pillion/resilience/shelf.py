@@ -266,9 +266,9 @@ class Shelf:
         return parked.held_by(self._owner)
 
     async def _say(self, ids: Sequence[str], *, begun: bool) -> None:
-        changed = await self._ledger.change(ids, lambda old: replace(old, begun=begun) if self._holds(old) else None)
-        for id_, parked in changed.items():
-            self._overview.know(id_, parked)
+        self._overview.learn(
+            await self._ledger.change(ids, lambda old: replace(old, begun=begun) if self._holds(old) else None)
+        )
 
     async def _put(self, id_: str, parked: Parked, message: Message) -> None:
         await self._ledger.put(id_, parked, encode(message))
@@ -276,16 +276,17 @@ class Shelf:
         self.changed.set()
 
     async def _take(self, ids: Sequence[str]) -> list[Taken]:
-        now = self._now()
+        now, ready = self._now(), self._overview.ready
         leased = now + self._lease
-
-        def take(old: Parked) -> Parked | None:
-            return replace(old, lease=leased, holder=self._owner) if self._overview.ready(old) <= now else None
-
-        taken = await self._ledger.change(ids, take)
-        for id_, parked in taken.items():
-            self._overview.know(id_, parked)
-        bodies = await self._ledger.bodies(taken)
+        try:
+            taken = await self._ledger.change(
+                ids, lambda old: replace(old, lease=leased, holder=self._owner) if ready(old) <= now else None
+            )
+            self._overview.learn(taken)
+            bodies = await self._ledger.bodies(taken)
+        except BaseException:
+            self._overview.doubt(leased)  # a write that fails may have been done all the same
+            raise
         self._overview.mine.update(bodies)
         return [Taken.of(id_, taken[id_], bodies[id_]) for id_ in ids if id_ in bodies]
 
