@@ -29,8 +29,7 @@ from tests.profiles import copy_configuration, copy_profile
 SERVICES = ("orders", "inventory", "payments")
 _WINDOW = 200  # orders that are published and have not ended
 _POLL_SECONDS = 0.1
-# Longer than a lease on the shelf: what a failed write leaves there is late, not lost.
-_PATIENCE_SECONDS = 120.0
+_PATIENCE_SECONDS = 60.0
 _WARM_SECONDS = 3.0
 _IDLE_SECONDS = 1.5
 
