@@ -11,6 +11,7 @@ from typing_extensions import TypeVar
 
 from pillion.errors import PillionError
 from pillion.message import Message
+from pillion.outcome import Outcome
 from pillion.ports.bridge import Outgoing
 from pillion.ports.store import StateStore
 
@@ -130,6 +131,8 @@ class Context(Struct, Generic[S, R], eq=False):
     payload: Any = None
     held: list[Outgoing] | None = None
     once: Once | None = None
+    # What the steps hand to those around them without the cost of returning it.
+    outcome: Outcome | None = None
     until: datetime | None = None
     _log: FilteringBoundLogger | None = None
 

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Callable, Generator
 from datetime import UTC, datetime
 from types import coroutine
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 from pillion.context import Context
 from pillion.errors import DeadlineExceeded
 from pillion.message import Message
 from pillion.outcome import Drop, Outcome
 from pillion.pipeline.steps import Plan, Step
+from pillion.resilience.begun import DONE, Work, rest
 from pillion.resilience.deadlines import Deadlines
-
-T = TypeVar("T")
 
 # Seconds.
 _AHEAD = 1.0
@@ -24,12 +23,18 @@ _AHEAD = 1.0
 def deadline(plan: Plan, step: Step) -> Step:
     """Raise ``DeadlineExceeded`` when the time is over, before the handler or within it.
 
-    Most handlers that await nothing are done at once; a timer is started only for those that are not. That is why
-    this drives the coroutine itself, as ``await`` would.
+    Most handlers that await nothing are done at once; a timer is started only for those that are not.
     """
     limit, address = plan.handler.timeout, plan.handler.address
     deadlines, now = plan.facilities.deadlines, plan.facilities.clock.now
     over = Horizon(now).over
+
+    # Work returns nothing, so the outcome is in the context.
+    @coroutine
+    def outcome_of(context: Context[Any, Any]) -> Generator[Any, Any, None]:
+        context.outcome = yield from step(context)
+
+    work_of = cast("Callable[[Context[Any, Any]], Work]", outcome_of)
 
     @coroutine
     def limited(context: Context[Any, Any]) -> Generator[Any, Any, Outcome]:
@@ -38,15 +43,13 @@ def deadline(plan: Plan, step: Step) -> Step:
             return Drop("it expired on the way")
         if message.deadline is not None and over(message.deadline):
             raise DeadlineExceeded(where=address)
-        work = step(context)
-        try:
-            waiting = work.send(None)
-        except StopIteration as done:
-            return done.value  # type: ignore[no-any-return]
-        seconds = _left(message, limit, now)
-        if seconds is None:
-            return (yield from _driven(work, waiting))
-        return (yield from within(seconds, deadlines, _driven(work, waiting), address))
+        work = work_of(context)
+        waits_for = next(work, DONE)
+        if waits_for is not DONE:
+            seconds = _left(message, limit, now)
+            going_on = rest(work, waits_for)
+            yield from going_on if seconds is None else within(seconds, deadlines, going_on, address)
+        return context.outcome  # type: ignore[return-value]  # the work has ended
 
     # What a generator of this kind makes is awaited like any coroutine; only its type says less.
     return cast("Step", limited)
@@ -59,26 +62,12 @@ def _left(message: Message, limit: float | None, now: Callable[[], float]) -> fl
     return left if limit is None else min(left, limit)
 
 
-def _driven(work: Coroutine[Any, Any, T], waiting: Any) -> Generator[Any, Any, T]:
-    """The rest of work that has begun and waits."""
-    try:
-        while True:
-            try:
-                sent = yield waiting
-            except BaseException as error:  # noqa: BLE001 - whatever it is, it is the work's to handle
-                waiting = work.throw(error)
-            else:
-                waiting = work.send(sent)
-    except StopIteration as done:
-        return done.value  # type: ignore[no-any-return]
-
-
-def within(seconds: float, deadlines: Deadlines, work: Generator[Any, Any, T], address: str) -> Generator[Any, Any, T]:
+def within(seconds: float, deadlines: Deadlines, work: Work, address: str) -> Work:
     """Go on with the work; after ``seconds`` cancel it and raise ``DeadlineExceeded``."""
     expiry = _Expiry()
     deadlines.after(seconds, expiry)
     try:
-        return (yield from work)
+        yield from work
     except asyncio.CancelledError:
         if expiry.over():
             raise DeadlineExceeded(where=address) from None
