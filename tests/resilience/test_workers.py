@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterable
 from contextvars import ContextVar
 
 from pillion.resilience.workers import OrderedWorkers, Workers, crew_of, each
@@ -49,7 +49,7 @@ async def test_one_coroutine_may_do_many_jobs() -> None:
     begun: list[str] = []
     done: list[int] = []
 
-    async def handle(jobs: Iterator[int]) -> None:
+    async def handle(jobs: Iterable[int]) -> None:
         begun.append("worker")
         done.extend(jobs)
 
@@ -228,3 +228,112 @@ async def test_only_jobs_with_a_key_are_ordered() -> None:
     gated = Gated()
     assert type(crew_of(each(gated.handle), 1, None)) is Workers
     assert type(crew_of(each(gated.handle), 1, key_of)) is OrderedWorkers
+
+
+async def idle(workers: Workers[int]) -> None:
+    """Let a worker be ready."""
+    workers.prepare()
+    await asyncio.sleep(0)
+
+
+async def test_a_job_is_done_at_once_by_an_idle_worker() -> None:
+    done: list[int] = []
+
+    async def handle(job: int) -> None:
+        done.append(job)
+
+    workers = Workers(each(handle), 1)
+    await idle(workers)
+    assert [workers.at_once(job) for job in range(3)] == [True] * 3
+    assert done == [0, 1, 2]
+    await workers.close()
+
+
+async def test_without_an_idle_worker_nothing_is_begun_at_once() -> None:
+    gated = Gated()
+    workers = Workers(each(gated.handle), 1)
+    assert not workers.at_once(0)
+    await idle(workers)
+    assert workers.at_once(1)
+    assert not workers.at_once(2)
+    assert gated.begun == [1]
+    gated.finish(1)
+    await finished(1, gated.done)
+    await workers.close()
+
+
+async def test_no_job_is_begun_before_those_that_wait() -> None:
+    done: list[int] = []
+
+    async def handle(job: int) -> None:
+        done.append(job)
+
+    workers = Workers(each(handle), 2)
+    await idle(workers)
+    workers.put_all((1, 2))
+    assert not workers.at_once(3)
+    workers.put(3)
+    await finished(3, done)
+    assert done == [1, 2, 3]
+    assert workers.at_once(4)
+    await workers.close()
+
+
+async def test_no_more_than_the_limit_are_in_hand_when_they_begin_at_once() -> None:
+    gated = Gated()
+    workers = Workers(each(gated.handle), 2)
+    for job in range(4):
+        if not workers.at_once(job):
+            workers.put(job)
+        await asyncio.sleep(0)
+    assert gated.begun == [0, 1]
+    for job in range(4):
+        gated.finish(job)
+    await finished(4, gated.done)
+    await workers.close()
+
+
+async def test_context_variables_of_a_job_begun_at_once_do_not_reach_the_next() -> None:
+    seen: list[str] = []
+    done: list[int] = []
+
+    async def handle(job: int) -> None:
+        seen.append(WHO.get())
+        WHO.set(f"job {job}")
+        done.append(job)
+
+    workers = Workers(each(handle), 2)
+    for job in range(5):
+        await idle(workers)
+        if not workers.at_once(job):
+            workers.put(job)
+    await finished(5, done)
+    assert seen == ["nobody"] * 5
+    assert WHO.get() == "nobody"
+    await workers.close()
+
+
+async def test_close_cancels_what_was_begun_at_once() -> None:
+    cancelled: list[int] = []
+
+    async def handle(job: int) -> None:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            cancelled.append(job)
+            raise
+
+    workers = Workers(each(handle), 1)
+    await idle(workers)
+    assert workers.at_once(1)
+    await workers.close()
+    assert cancelled == [1]
+
+
+async def test_jobs_with_an_order_are_not_begun_at_once() -> None:
+    gated = Gated()
+    workers = OrderedWorkers(each(gated.handle), 2, key_of)
+    await idle(workers)
+    assert not workers.at_once(10)
+    assert gated.begun == []
+    await workers.close()

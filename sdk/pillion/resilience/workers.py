@@ -2,20 +2,23 @@
 
 A job costs no task of its own: a worker takes the next job when it is done with one, and another worker is woken only
 while jobs wait. A worker whose context variables a handler changed is replaced, so nothing leaks to the next job.
+A job that somebody waits for may begin at once, in the place of a worker that is idle.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Generator, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Generator, Iterable, Sequence
 from contextlib import closing
-from contextvars import Context, copy_context
+from contextvars import copy_context
 from typing import Generic, TypeAlias, TypeVar
 
+from pillion.resilience.worker import Worker
+
 J = TypeVar("J")
-# Does jobs one after another, as they come out of the iterator; it must not raise.
-Handling: TypeAlias = Callable[[Iterator[J]], Awaitable[None]]
+# Does jobs one after another, as they come out of the iterable; it must not raise.
+Handling: TypeAlias = Callable[[Iterable[J]], Awaitable[None]]
 
 
 class Workers(Generic[J]):
@@ -36,7 +39,7 @@ class Workers(Generic[J]):
         self.jobs: deque[J] = deque()
         self.worker: asyncio.Task[None] | None = None
         self._context = copy_context()
-        self._idle: list[asyncio.Future[None]] = []
+        self._idle: list[Worker] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._waking = False
 
@@ -44,6 +47,11 @@ class Workers(Generic[J]):
     def waiting(self) -> int:
         """How many jobs nobody has begun."""
         return len(self.jobs)
+
+    def prepare(self) -> None:
+        """Have a worker ready, for the first job to be begun at once."""
+        if not self._tasks:
+            self._wake()
 
     def put(self, job: J) -> None:
         """Add a job to the end of the queue."""
@@ -57,53 +65,63 @@ class Workers(Generic[J]):
         if jobs and not self._waking:
             self._wake()
 
+    def at_once(self, job: J) -> bool:
+        """Begin a job now, if a worker is idle and no other job waits; whether it was begun.
+
+        A job that has nothing to wait for is done when this returns; with any other a worker goes on.
+        """
+        if self.jobs or not self._idle:
+            return False
+        worker = self._idle.pop()
+        self.worker = worker.task
+        if worker.begin(self._handle((job,)).__await__()):
+            self._idle.append(worker)
+        return True
+
     async def close(self) -> None:
         """Cancel all workers, whatever they are doing."""
+        self._idle.clear()
         tasks = [task for task in self._tasks if task is not asyncio.current_task()]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         self.jobs.clear()
-        self._idle.clear()
 
     def _wake(self) -> None:
         if self._idle:
             self._waking = True
-            self._idle.pop().set_result(None)
+            self._idle.pop().wake()
         elif len(self._tasks) < self.limit:
             self._waking = True
             # Not in the context of whoever put the job: its variables are none of this job's business.
-            task = asyncio.get_running_loop().create_task(self._work(), context=self._context.copy())
-            self._tasks.add(task)
-            task.add_done_callback(self._left)
+            worker = Worker(self._work, self._context)
+            self._tasks.add(worker.task)
+            worker.task.add_done_callback(self._left)
 
     def _left(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if self.jobs and not self._waking and not task.cancelled():
             self._wake()
 
-    async def _work(self) -> None:
-        loop, clean = asyncio.get_running_loop(), copy_context()
-        while True:
+    async def _work(self, worker: Worker) -> None:
+        while worker.clean:
             self._waking = False
-            with closing(self._taken(clean)) as jobs:
+            with closing(self._taken(worker)) as jobs:
                 await self._handle(jobs)
-            if copy_context() != clean:
-                return
-            woken = loop.create_future()
-            self._idle.append(woken)
-            await woken
+            if worker.clean:
+                self._idle.append(worker)
+                await worker.wait()
 
-    def _taken(self, clean: Context) -> Generator[J, None, None]:
+    def _taken(self, worker: Worker) -> Generator[J, None, None]:
         """The jobs of one worker, while there are any and its context variables are those that it began with."""
-        jobs, worker = self.jobs, asyncio.current_task()
+        jobs, task, context, given = self.jobs, worker.task, worker.context, self._context
         while jobs:
             job = jobs.popleft()
             if jobs and not self._waking:
                 self._wake()
-            self.worker = worker
+            self.worker = task
             yield job
-            if copy_context() != clean:
+            if context != given:
                 return
 
 
@@ -142,13 +160,17 @@ class OrderedWorkers(Workers[J]):
         for job in jobs:
             self.put(job)
 
+    def at_once(self, job: J) -> bool:  # noqa: ARG002 - as in the other workers
+        """Never: a job waits for its key's turn."""
+        return False
+
     async def close(self) -> None:
         """Cancel all workers, whatever they are doing."""
         self._lines.clear()
         await super().close()
 
-    def _taken(self, clean: Context) -> Generator[J, None, None]:
-        for job in super()._taken(clean):
+    def _taken(self, worker: Worker) -> Generator[J, None, None]:
+        for job in super()._taken(worker):
             try:
                 yield job
             finally:
@@ -165,7 +187,7 @@ class OrderedWorkers(Workers[J]):
 def each(handle: Callable[[J], Awaitable[None]]) -> Handling[J]:
     """A coroutine for each job, where the work on a job is more than that costs."""
 
-    async def handling(jobs: Iterator[J]) -> None:
+    async def handling(jobs: Iterable[J]) -> None:
         for job in jobs:
             await handle(job)
 

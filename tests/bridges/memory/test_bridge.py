@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import time
 import tracemalloc
 
 import pytest
 
-from pillion import BridgeError, Contract, DeadlineExceeded, Host, Service
+from pillion import BridgeError, Command, Context, Contract, DeadlineExceeded, Host, Service
 from pillion.bridges.memory.bridge import MemoryBridge
 from pillion.bridges.memory.broker import MemoryBroker
 from pillion.message import Message
@@ -142,7 +143,7 @@ async def test_nothing_is_recorded_unless_somebody_watches() -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(120)
 async def test_memory_stays_flat_over_many_messages() -> None:
-    service, heard = Service("counter"), [0]
+    service, broker, heard = Service("counter"), MemoryBroker(), [0]
 
     @service.on(told)
     async def count(number: int) -> None:
@@ -157,8 +158,9 @@ async def test_memory_stays_flat_over_many_messages() -> None:
             await app.emit(told, number)
             if number % 100 == 0:
                 await app.call(echo, number)
+        await broker.quiet()
 
-    async with host(service, MemoryBridge()) as app:
+    async with host(service, MemoryBridge(broker)) as app:
         await work(app, 2_000)
         tracemalloc.start()
         before, objects = _memory()
@@ -233,3 +235,84 @@ async def test_a_call_that_nobody_answered_leaves_nothing_behind() -> None:
         calling.cancel()
         await asyncio.wait([calling])
         assert not broker.topics["pubsub", missing.topic].waiting
+
+
+class LeapingClock:
+    """The system's clock, set to later when a test says so."""
+
+    def __init__(self) -> None:
+        self.ahead = 0.0
+
+    def now(self) -> float:
+        return time.time() + self.ahead
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+
+def doubling() -> tuple[Service, Command[int, int]]:
+    service = Service("doubling")
+
+    @service.command
+    async def double(number: int) -> int:
+        return 2 * number
+
+    return service, double
+
+
+async def test_a_call_of_an_idle_handler_that_waits_for_nothing_takes_no_turn_of_the_loop() -> None:
+    service, double = doubling()
+    turns = list[int]()
+    async with host(service, MemoryBridge()) as app:
+        await asyncio.sleep(0)
+        asyncio.get_running_loop().call_soon(turns.append, 1)
+        assert await app.call(double, 21) == 42
+        assert turns == []
+
+
+async def test_calls_leave_others_their_turn() -> None:
+    service, double = doubling()
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    async with host(service, MemoryBridge()) as app:
+        counting = asyncio.ensure_future(others())
+        async with asyncio.timeout(15):
+            while turns < 5:
+                await app.call(double, 1)
+        counting.cancel()
+        await asyncio.wait([counting])
+
+
+async def test_a_command_may_call_itself_deeper_than_python_calls_functions() -> None:
+    contract = Contract("sums")
+    total = contract.command("total", int, int)
+    service = Service(contract)
+
+    @service.handles(total, calls=[total])
+    async def add(ctx: Context, number: int) -> int:
+        return number + (await ctx.call(total, number - 1) if number else 0)
+
+    async with host(service, MemoryBridge()) as app:
+        assert await app.call(total, 60, timeout=15) == 60 * 61 / 2
+
+
+async def test_time_that_a_handler_takes_before_it_waits_is_its_callers() -> None:
+    clock = LeapingClock()
+    service = Service("slow")
+
+    @service.command
+    async def work() -> None:
+        clock.ahead = 60
+        await asyncio.Event().wait()
+
+    app = Host(service, bridge=MemoryBridge(clock=clock), stores=NO_STORES, clock=clock)
+    async with app, asyncio.timeout(15):
+        await asyncio.sleep(0)
+        with pytest.raises(DeadlineExceeded):
+            await app.call(work, None, timeout=59)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import Any, Protocol
@@ -180,7 +180,7 @@ class Deliveries:
     def _handling(self, route: Route) -> Handling[Job]:
         handle = route.handle
 
-        async def handling(jobs: Iterator[Job]) -> None:
+        async def handling(jobs: Iterable[Job]) -> None:
             for message, batch, index in jobs:
                 outcome = await handle(message)
                 if type(outcome) is Reply:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from uuid import uuid4
 
 from pillion.bridges.memory.broker import MemoryBroker, Topic
@@ -84,7 +83,7 @@ class MemoryBridge:
             if self._watch is not None:
                 self._watch(topic_name, message)
             topic = self.broker.topics[component, topic_name]
-            delivery = Delivery(encode(message), None)
+            delivery = Delivery(encode(message))
             type_ = message.type
             taken = self.broker.offer(topic, type_, delivery) or await self.broker.put(topic, type_, delivery)
             if not taken and topic_name.endswith(".sends"):
@@ -105,18 +104,18 @@ class MemoryBridge:
             raise RuntimeError("the bridge is not started")
         if self._watch is not None:
             self._watch(topic, message)
-        reply: asyncio.Future[bytes] = self._loop.create_future()
-        delivery = Delivery(encode(message), reply)
-        found = self.broker.topics[COMPONENT, topic]
-        type_ = message.type
-        if not (self.broker.offer(found, type_, delivery) or await self.broker.put(found, type_, delivery)):
+        delivery = Delivery(encode(message))
+        found, type_ = self.broker.topics[COMPONENT, topic], message.type
+        begun = self.broker.serve(found, type_, delivery)
+        if delivery.answer is not None:
+            return self._answered(delivery.answer)
+        reply = delivery.reply = self._loop.create_future()
+        if not (begun or self.broker.offer(found, type_, delivery) or await self.broker.put(found, type_, delivery)):
             await self._nobody(found, message, delivery)
         if message.deadline is not None:
-            # From when it was made, which is just now: asking the clock again costs more than the difference.
-            made = message.time or datetime.fromtimestamp(self._clock.now(), UTC)
-            self._deadlines.after((message.deadline - made).total_seconds(), delivery)
+            self._deadlines.after(message.deadline.timestamp() - self._clock.now(), delivery)
         try:
-            answer = decode(await reply)
+            return self._answered(await reply)
         except asyncio.CancelledError:
             delivery.abandon()
             raise
@@ -124,9 +123,6 @@ class MemoryBridge:
             if found.waiting:
                 found.forget(delivery)
             self._deadlines.cancel(delivery)
-        if self._watch is not None:
-            self._watch("reply", answer)
-        return answer
 
     async def drain(self, limit: float) -> int:
         """Handle all that is queued, within the limit; see ``Bridge.drain``."""
@@ -148,6 +144,12 @@ class MemoryBridge:
         """Nothing, once it is started."""
         return () if self._open else ("the memory bridge is not started",)
 
+    def _answered(self, body: bytes) -> Message:
+        answer = decode(body)
+        if self._watch is not None:
+            self._watch("reply", answer)
+        return answer
+
     async def _nobody(self, topic: Topic, message: Message, delivery: Delivery) -> None:
         if topic.lanes:
             delivery.reply.set_exception(UnknownCommand(command=message.type))  # type: ignore[union-attr]
@@ -164,4 +166,4 @@ class MemoryBridge:
                 await self.publish([Outgoing(route.dead_letter_topic, letter)])
             return
         if route.raw or not lane.types or message.type in lane.types:
-            await self.broker.put_one(lane, Delivery(encode(message), None))
+            await self.broker.put_one(lane, Delivery(encode(message)))

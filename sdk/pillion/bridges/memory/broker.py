@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pillion.bridges.memory.lane import Delivery, Lane
 from pillion.errors import BridgeError
 from pillion.ports.bridge import Route
+from pillion.resilience.turn import Turn
 
 
 @dataclass(slots=True)
@@ -71,6 +72,7 @@ class MemoryBroker:
         self._lanes: dict[tuple[str, ...], Lane] = {}
         self._hosts: Counter[str] = Counter()
         self._unsettled = 0
+        self._turn = Turn()
         self._quiet: list[asyncio.Future[None]] = []
 
     @property
@@ -119,6 +121,21 @@ class MemoryBroker:
             self._unsettled += 1
             lane.put(delivery)
         return len(lanes)
+
+    def serve(self, topic: Topic, type_: str, delivery: Delivery) -> bool:
+        """Begin to handle a call now, if its handler is idle; whether it was begun."""
+        lanes, turn = topic.by_type.get(type_, topic.untyped), self._turn
+        if len(lanes) != 1 or not turn.allows():
+            return False
+        self._unsettled += 1
+        turn.depth += 1
+        try:
+            begun = lanes[0].at_once(delivery)
+        finally:
+            turn.depth -= 1
+        if not begun:
+            self._unsettled -= 1
+        return begun
 
     async def put(self, topic: Topic, type_: str, delivery: Delivery) -> int:
         """Queue a delivery with all who want it; how many that are.

@@ -4,22 +4,36 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from zlib import crc32
 
 from pillion.codec.cloudevents import decode, encode
 from pillion.errors import DeadlineExceeded
 from pillion.outcome import Reply, Retry
-from pillion.ports.bridge import Route
+from pillion.ports.bridge import Kind, Route
 from pillion.resilience.work import Work
 from pillion.resilience.workers import Workers, crew_of
 
 
 class Delivery(Work, eq=False):
-    """An encoded message on its way to a handler, and who waits for the reply."""
+    """An encoded message on its way to a handler.
+
+    Attributes:
+        body: the message.
+        reply: for whoever waits for the answer; None when nobody does, or not yet.
+        answer: what came before anybody waited.
+    """
 
     body: bytes
-    reply: asyncio.Future[bytes] | None
+    reply: asyncio.Future[bytes] | None = None
+    answer: bytes | None = None
+
+    def answered(self, body: bytes) -> None:
+        """The answer is here."""
+        if self.reply is None:
+            self.answer = body
+        elif not self.reply.done():
+            self.reply.set_result(body)
 
     def expire(self) -> None:
         """No reply came in time; see ``Expiring.expire``."""
@@ -47,9 +61,14 @@ class Lane:
         self._closed = False
         self._blocked: deque[asyncio.Future[None]] = deque()
         self._key = _delivery_key(route)
+        # Work for a caller that gave up, but not what must be finished once it has begun.
+        self._cancels = route.kind is Kind.COMMAND and not route.durable
         self._workers: Workers[Delivery] = crew_of(self._deliver, route.concurrency, self._key)
         self._queue = self._workers.jobs
+        if route.kind is Kind.COMMAND:
+            self._workers.prepare()
         self.put = self._workers.put
+        self.at_once = self._workers.at_once
 
     def join(self, route: Route) -> None:
         """Another host runs the same handler."""
@@ -88,7 +107,8 @@ class Lane:
         for _ in range(forgotten):
             self._settled()
 
-    async def _deliver(self, deliveries: Iterator[Delivery]) -> None:
+    async def _deliver(self, deliveries: Iterable[Delivery]) -> None:
+        cancels = self._cancels
         for delivery in deliveries:
             if self._blocked:
                 self._admit()
@@ -96,14 +116,13 @@ class Lane:
             if route is None or (delivery.abandoned and not route.durable):
                 self._settled()
                 continue
-            reply = delivery.reply
-            if reply is not None and not route.durable:
+            if cancels:
                 delivery.worker = self._workers.worker
             try:
                 outcome = await route.handle(decode(delivery.body))
                 delivery.end()
-                if type(outcome) is Reply and reply is not None and not reply.done():
-                    reply.set_result(encode(outcome.message))
+                if type(outcome) is Reply:
+                    delivery.answered(encode(outcome.message))
             except BaseException:
                 # Cut off, given up, or a fault of ours: either way nobody may wait for it any longer.
                 self._settled()
