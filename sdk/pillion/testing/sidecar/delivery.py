@@ -116,6 +116,7 @@ class Delivery:
                     while len(batch) < bulk.count:
                         batch.append(await self._get())
             await asyncio.wait([self._handle(batch)])  # one batch of a subscription at a time, as in daprd
+            await asyncio.sleep(0)  # whoever was woken for a message meanwhile comes first
 
     async def _get(self) -> Stored:
         message = await self._queue.get()
