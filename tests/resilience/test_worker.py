@@ -150,6 +150,24 @@ async def test_work_hears_of_a_cancellation_that_comes_before_its_worker_goes_on
         assert not worker.task.done()  # the work has dealt with it
 
 
+async def test_a_cancellation_that_comes_early_reaches_what_work_waits_for() -> None:
+    async def endless() -> None:
+        await asyncio.Event().wait()
+
+    inner = asyncio.ensure_future(endless())
+    await asyncio.sleep(0)
+
+    async def work() -> None:
+        await inner
+
+    async with waiting() as worker:
+        worker.begin(work().__await__())
+        worker.task.cancel()
+        await asyncio.wait([worker.task, inner], timeout=10)
+        assert inner.cancelled()
+        assert worker.task.cancelled()
+
+
 @pytest.mark.parametrize("how", ["returns", "raises", "waits"])
 async def test_work_that_cancels_its_own_task_does_not_cancel_its_caller(how: str) -> None:
     async def work() -> None:

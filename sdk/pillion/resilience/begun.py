@@ -18,19 +18,19 @@ def put_down(waits_for: Any) -> None:
     _mark(waits_for, awaited=False)
 
 
-def rest(work: Work, waits_for: Any, error: BaseException | None = None) -> Work:
+def rest(work: Work, waits_for: Any, cancelled: asyncio.CancelledError | None = None) -> Work:
     """Go on with work that has begun and waits, as ``await`` would; itself for ``yield from``.
 
     Args:
         work: the work.
         waits_for: what it yielded.
-        error: is raised where it waits; None lets it wait.
+        cancelled: cancels the work, and what it waits for, as ``Task.cancel`` does; None lets it wait.
     """
     try:
-        if error is not None:
-            waits_for = work.throw(error)
-        else:
+        if cancelled is None or (asyncio.isfuture(waits_for) and waits_for.cancel()):
             _mark(waits_for, awaited=True)
+        else:
+            waits_for = work.throw(cancelled)
         while True:
             try:
                 sent = yield waits_for
