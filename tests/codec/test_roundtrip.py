@@ -161,3 +161,11 @@ def test_the_alias_is_on_the_wire_as_the_schema_says() -> None:
     payload: Payload[ForOthers] = Payload(ForOthers, "test")
     assert json.loads(payload.encode(ForOthers(orderId="7"))) == {"orderId": "7"}
     assert list(payload.json_schema(output=True)["properties"]) == ["orderId"]
+
+
+@pytest.mark.parametrize("name", ["time", "deadline", "expiration", "firstfailed"])
+def test_a_time_without_offset_is_no_time(name: str) -> None:
+    attributes = {"id": "1", "source": "/s", "type": "t", "specversion": "1.0", name: "2030-01-01T00:00:00"}
+    with pytest.raises(MalformedEvent, match=rf"timezone .* `\$\.{name}`"):
+        decode(json.dumps(attributes).encode())
+    assert decode(json.dumps({**attributes, name: "2030-01-01T00:00:00+01:00"}).encode()).id == "1"
