@@ -1,8 +1,11 @@
-"""Handlers that are not ``async`` run in threads of their own."""
+"""How a handler is called: in a thread of its own when it is not ``async``, and what goes round it."""
 
 from __future__ import annotations
 
+import functools
 import threading
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 from pillion import Contract, Service
 from pillion.testing.harness import hosted
@@ -46,3 +49,27 @@ async def test_a_called_and_a_sent_command_share_their_threads() -> None:
         await host.send(work, 2)
         await host.until_quiet()
     assert names == {"sink/sink.v1.work_0"}
+
+
+def logged(function: Callable[[int], Awaitable[None]]) -> Any:
+    """A decorator as it is often written: not ``async`` itself."""
+
+    @functools.wraps(function)
+    def wrapper(number: int) -> Awaitable[None]:
+        return function(number)
+
+    return wrapper
+
+
+async def test_a_function_around_an_async_one_is_handled_to_its_end() -> None:
+    service, heard = Service("sink"), list[int]()
+
+    @logged
+    async def hear(number: int) -> None:
+        heard.append(number)
+
+    service.on(TOLD)(hear)
+    async with hosted(service) as host:
+        await host.emit(TOLD, 7)
+        await host.until_quiet()
+    assert heard == [7]

@@ -10,6 +10,7 @@ import pytest
 
 from pillion.context import Context
 from pillion.errors import DeclarationError, Forbidden
+from pillion.service.contract import Contract
 from pillion.service.guard import Guard, guard
 from pillion.service.service import Service
 from pillion.testing.harness import hosted
@@ -74,3 +75,22 @@ def test_a_guard_without_a_name_is_refused() -> None:
 
     with pytest.raises(DeclarationError, match="name="):
         service.command(guards=[Refuse()])(work)
+
+
+async def test_a_guard_after_a_subscription_refuses_what_it_did() -> None:
+    service, told, done = Service("sink"), Contract("source").event("told", int), list[int]()
+
+    def few(_: Context, result: object) -> bool:
+        assert result is None
+        return len(done) < 2
+
+    @service.on(told, guards=[Guard("few", few, "after")])
+    async def hear(number: int) -> None:
+        done.append(number)
+
+    async with hosted(service, capture=True) as host:
+        for number in (1, 2):
+            await host.emit(told, number)
+            await host.until_quiet()
+        letters = [letter.failure_code for letter in host.letters]
+    assert (done, letters) == ([1, 2], ["forbidden"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -131,6 +133,33 @@ def test_a_handler_that_does_not_fit_its_command(handler: Any, text: str) -> Non
     made = contract()
     with pytest.raises(DeclarationError, match=text):
         Service(made).handles(made.commands["charge"])(handler)
+
+
+class Callee:
+    async def __call__(self, payload: int) -> int:
+        return payload
+
+
+async def many(payload: int) -> AsyncIterator[int]:
+    yield payload
+
+
+def some(payload: int) -> Iterator[int]:
+    yield payload
+
+
+@pytest.mark.parametrize(
+    ("handler", "text"),
+    [
+        (Callee(), "a handler is a function or a method"),
+        (functools.partial(answer), "a handler is a function or a method"),
+        (many, r"many:\d+: a handler returns once and yields nothing"),
+        (some, r"some:\d+: a handler returns once and yields nothing"),
+    ],
+)
+def test_a_handler_is_a_plain_function(handler: Any, text: str) -> None:
+    with pytest.raises(DeclarationError, match=text):
+        read(handler)
 
 
 def test_a_command_is_handled_once() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextvars import copy_context
 from functools import partial
 from typing import Any
@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from pillion.context import Context, Sending
 from pillion.errors import PillionError
 from pillion.outcome import Ack, Outcome, Reply
-from pillion.pipeline.guard import checks_of
+from pillion.pipeline.guard import Check, checks_of
 from pillion.pipeline.leaving import leaving
 from pillion.pipeline.steps import Plan, Step
 from pillion.service.signature import Signature
@@ -33,7 +33,7 @@ def call(plan: Plan) -> Step:
 
 
 def _reaction(plan: Plan) -> Step:
-    invoke, leave = _invoke(plan), leaving(plan)
+    invoke, leave = _guarded_after(_invoke(plan), checks_of(plan, "after")), leaving(plan)
     once, done = plan.handler.once is not None, Ack()
 
     async def react(context: Context[Any, Any]) -> Outcome:
@@ -43,6 +43,19 @@ def _reaction(plan: Plan) -> Step:
         return done
 
     return react
+
+
+def _guarded_after(invoke: Invoke, checks: Sequence[Check]) -> Invoke:
+    """A subscription's guards after its function; they are given what it returned."""
+    if not checks:
+        return invoke
+
+    async def invoked(context: Context[Any, Any]) -> None:
+        result = await invoke(context)
+        for check in checks:
+            await check(context, result)
+
+    return invoked
 
 
 def _command(plan: Plan, handler: CommandHandler) -> Step:
@@ -61,7 +74,8 @@ def _command(plan: Plan, handler: CommandHandler) -> Step:
         except TypeError as error:
             raise InvalidOutput(f"{address} answered what its contract does not allow: {error}") from error
         for event in events:
-            context._hold(outbound.emit(event, result, context.message, Sending(context.message.subject)))  # noqa: SLF001
+            options = Sending(None if event.key is not None else context.message.subject)
+            context._hold(outbound.emit(event, result, context.message, options))  # noqa: SLF001
         if once or context.held:
             # A sent command has an answer too, for those who call it with the same idempotency key.
             await leave(context, outbound.answer(context.message, output, packed) if once else None)
@@ -113,7 +127,9 @@ def _in_thread(plan: Plan, function: Callable[..., Any], arguments: Callable[[Co
 
     async def invoke(context: Context[Any, Any]) -> Any:
         run = partial(copy_context().run, function, *arguments(context))
-        return await asyncio.get_running_loop().run_in_executor(threads, run)
+        made = await asyncio.get_running_loop().run_in_executor(threads, run)
+        # A function around an ``async`` one gives its coroutine, and nothing is done yet.
+        return await made if inspect.isawaitable(made) else made
 
     return invoke
 

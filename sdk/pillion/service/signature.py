@@ -47,8 +47,10 @@ def read(function: Callable[..., Any]) -> Signature:
     """The signature of a handler.
 
     Raises:
-        DeclarationError: it takes more than a payload and a context, or an annotation cannot be resolved.
+        DeclarationError: it is no plain function, takes more than a payload and a context, or an annotation cannot be
+            resolved.
     """
+    _plain(function)
     hints = _hints(function)
     parameters = [_checked(parameter, function) for parameter in inspect.signature(function).parameters.values()]
     contexts = [index for index, p in enumerate(parameters) if _is_context(p, hints)]
@@ -66,6 +68,15 @@ def read(function: Callable[..., Any]) -> Signature:
         result=hints.get("return", Unannotated),
         is_async=inspect.iscoroutinefunction(function),
     )
+
+
+def _plain(function: Callable[..., Any]) -> None:
+    if not inspect.isroutine(function):
+        raise DeclarationError(
+            f"{function!r}: a handler is a function or a method; wrap this in one, or pass its method"
+        )
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        raise DeclarationError(f"{place(function)}: a handler returns once and yields nothing; return a list instead")
 
 
 def _hints(function: Callable[..., Any]) -> dict[str, Any]:
