@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 import pytest
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from pillion import Contract, Retry, Service
 from pillion.errors import InvalidInput
@@ -20,6 +20,14 @@ Small = Annotated[int, Field(lt=10)]
 
 def same(number: int) -> Small:
     return number
+
+
+class Positive(BaseModel):
+    number: Annotated[int, Field(gt=0)]
+
+
+def positive(number: int) -> Positive:
+    return Positive(number=number)
 
 
 async def test_what_a_transform_makes_of_poison_is_not_tried_again() -> None:
@@ -65,3 +73,15 @@ async def test_invalid_input_that_a_handler_raises_follows_its_policy() -> None:
         await host.emit(TOLD, 1)
         await host.until_quiet()
     assert len(tried) == 3
+
+
+async def test_a_transform_that_cannot_make_its_value_is_of_an_invalid_request() -> None:
+    contract = Contract("sink")
+    work, service = contract.command("work", int, None), Service(contract)
+
+    @service.handles(work, transform_in=positive)
+    async def done(_: Positive) -> None: ...
+
+    async with hosted(service) as host:
+        with pytest.raises(InvalidInput, match="number"):
+            await host.call(work, -1)

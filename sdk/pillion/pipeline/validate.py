@@ -50,8 +50,8 @@ def _transformed(plan: Plan, step: Step) -> Step:
     check, replies = target.check, plan.replies
 
     async def transformed(context: Context[Any, Any]) -> Outcome:
-        made = transform(context.payload)
         try:
+            made = transform(context.payload)
             context.payload = check(await made if inspect.isawaitable(made) else made)
         except ValidationError as error:
             invalid = InvalidInput.of(error)
