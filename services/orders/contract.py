@@ -45,6 +45,13 @@ class OrderUnknown(Failure):
     order_id: str
 
 
+class OrderTaken(Failure):
+    """Another order has this id; choose another."""
+
+    status = 409
+    order_id: str
+
+
 class NotCancellable(Failure):
     """Only a confirmed order can be cancelled."""
 
@@ -61,6 +68,7 @@ place = orders.command(
     "place",
     PlaceOrder,
     Order,
+    raises=[OrderTaken],
     expose=Expose("POST", "/orders", public=True, status=201),
     description="Order something. The answer says whether the order is confirmed, or why it is rejected.",
     examples=[

@@ -12,6 +12,7 @@ from services.inventory import contract as inventory
 from services.orders.contract import (
     NotCancellable,
     Order,
+    OrderTaken,
     OrderUnknown,
     PlaceOrder,
     cancel,
@@ -37,6 +38,8 @@ service = Service(orders)
 async def place_order(ctx: Context, request: PlaceOrder) -> Order:
     stored = ctx.state.of(Order)
     if known := await stored.get(request.order_id):
+        if (known.email, known.lines) != (request.email, request.lines):
+            raise OrderTaken(order_id=request.order_id)  # anybody may place orders, but not see those of others
         return known
     order = Order(order_id=request.order_id, email=request.email, lines=request.lines, status="placed")
     done = await _fulfil(ctx, order, request.card)

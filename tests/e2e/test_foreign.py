@@ -1,4 +1,4 @@
-"""Events in both directions with an application that is built on Dapr's own SDK only, over a real daprd and Redis."""
+"""Events in both directions with an app that is built on Dapr's own SDK only, over a real daprd: Redis and RabbitMQ."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ from tests.daprd import require_daprd
 from tests.profiles import copy_configuration, copy_profile
 from tests.servers import Server
 
-pytestmark = [pytest.mark.daprd, pytest.mark.redis]
+pytestmark = [pytest.mark.daprd]
+PROFILES = [pytest.param(name, marks=getattr(pytest.mark, name)) for name in ("redis", "rabbitmq")]
 
 
 class Shout(BaseModel):
@@ -33,10 +34,11 @@ class Echo(BaseModel):
     heard_tenant: str
 
 
-@pytest_asyncio.fixture
-async def world(redis_server: Server, tmp_path: Path) -> AsyncIterator[DaprdWorld]:
+@pytest_asyncio.fixture(params=PROFILES)
+async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[DaprdWorld]:
     require_daprd()
-    profile = copy_profile("redis", tmp_path, redis=redis_server.address)
+    server: Server = request.getfixturevalue(f"{request.param}_server")
+    profile = copy_profile(request.param, tmp_path, **{request.param: server.address})
     async with DaprdWorld(profile, copy_configuration(tmp_path)) as world:
         yield world
 

@@ -12,6 +12,7 @@ from pillion.testing.harness import HostFactory
 from services.inventory import contract as inventory
 from services.orders.contract import (
     NotCancellable,
+    OrderTaken,
     OrderUnknown,
     PlaceOrder,
     cancel,
@@ -95,6 +96,16 @@ async def test_placing_again_does_not_order_twice(host: HostFactory) -> None:
         await app.until_quiet()
         assert first == second
         assert len(app.emitted(confirmed)) == len(others.charge.calls) == 1
+
+
+@pytest.mark.parametrize("other", [{"email": "eve@example.com"}, {"lines": TEA * 2}])
+async def test_the_order_of_another_with_the_same_id_is_not_shown(host: HostFactory, other: dict[str, Any]) -> None:
+    others = Others()
+    async with host(service, doubles=others.all) as app:
+        await app.call(place, REQUEST)
+        with pytest.raises(OrderTaken):
+            await app.call(place, REQUEST.model_copy(update=other))
+    assert len(others.charge.calls) == 1
 
 
 async def test_cancelling_gives_back_money_and_goods(host: HostFactory) -> None:
