@@ -43,6 +43,7 @@ class Failures:
         with pytest.raises(Refused) as caught:
             await host.call(charge, 5)
         assert (caught.value.reason, caught.value.limits, caught.value.status) == ("5 is too much", (1, 2), 402)
+        assert caught.value.__notes__ == [f"{charge.address} answered this"]
 
     async def test_an_undeclared_failure_is_a_remote_failure_with_its_code(self, world: World) -> None:
         service = Service(world.name("payments"))
