@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
 import aiohttp
 import pytest
 
-from pillion import Contract, Host, Service, Unavailable, exact
+from pillion import Cause, Contract, Host, Service, Unavailable, exact
 from pillion.runtime.beside import host_beside_sidecar
 from pillion.runtime.settings import HostSettings
 from pillion.sidecar.ports import free_port
 from pillion.testing.sidecar import FakeBroker, FakeSidecar
+
+TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+CAUSE = Cause(traceparent=TRACE, tracestate="vendor=1")
 
 contract = Contract("echo")
 told = contract.event("told", int)
 repeat = contract.command("repeat", int, int)
 
 
-def echo(got: list[int] | None = None) -> Service[Any, Any]:
+def echo() -> Service[Any, Any]:
     service = Service(contract)
 
     @service.handles(repeat)
@@ -30,18 +33,31 @@ def echo(got: list[int] | None = None) -> Service[Any, Any]:
         return number
 
     @service.on(told, where=exact(region="eu"))
-    async def note(number: int) -> None:
-        if got is not None:
-            got.append(number)
+    async def note(number: int) -> None: ...
 
     return service
+
+
+class Sidecar(FakeSidecar):
+    """Notes the headers of the calls that it passes on."""
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self.passed: list[Mapping[str, str]] = []
+
+    async def call_app(
+        self, method: str, path: str, headers: Mapping[str, str], body: bytes
+    ) -> tuple[int, dict[str, str], bytes]:
+        self.passed.append(headers)
+        return await super().call_app(method, path, headers, body)
 
 
 class Beside:
     """A fake sidecar and, started and stopped at will, the app on its port."""
 
-    def __init__(self, sidecar: FakeSidecar, app_port: int, tokens: dict[str, str]) -> None:
+    def __init__(self, sidecar: Sidecar, broker: FakeBroker, app_port: int, tokens: dict[str, str]) -> None:
         self.sidecar = sidecar
+        self.broker = broker
         self.address = f"http://127.0.0.1:{app_port}"
         ports = {"APP_PORT": str(app_port), "DAPR_HTTP_PORT": str(sidecar.http_port)}
         self._environ = {"APP_ID": "echo", **ports, **tokens}
@@ -61,8 +77,9 @@ class Beside:
 async def beside(**tokens: str) -> AsyncIterator[Beside]:
     port = free_port()
     api_token, app_token = tokens.get("DAPR_API_TOKEN"), tokens.get("APP_API_TOKEN")
-    async with FakeSidecar(FakeBroker(), "echo", port, api_token=api_token, app_token=app_token) as sidecar:
-        yield Beside(sidecar, port, tokens)
+    broker = FakeBroker()
+    async with Sidecar(broker, "echo", port, api_token=api_token, app_token=app_token) as sidecar:
+        yield Beside(sidecar, broker, port, tokens)
 
 
 async def test_both_tokens_are_shown_and_checked() -> None:
@@ -120,3 +137,20 @@ async def test_what_comes_while_stopping_comes_again() -> None:
         body = json.dumps({"entries": [{"entryId": "a", "event": {}}]}).encode()
         _, answer = await pair.post("/events/pubsub/echo.v1.told", body)
         assert answer == {"statuses": [{"entryId": "a", "status": "RETRY"}]}
+
+
+async def test_trace_fields_leave_as_text_or_not_at_all() -> None:
+    async with beside() as pair, pair.host() as host:
+        await host.emit(told, 1, cause=CAUSE)
+        await host.emit(told, 2)
+        first, second = map(json.loads, pair.broker.messages(told.topic))
+    names = ("traceparent", "tracestate", "traceid")
+    assert {name: first[name] for name in names if name in first} == {"traceparent": TRACE, "tracestate": "vendor=1"}
+    assert not set(names) & set(second)
+
+
+async def test_an_invocation_carries_its_trace_as_a_header_too() -> None:
+    async with beside() as pair, pair.host(commands="invocation") as host:
+        await pair.sidecar.wait_ready()
+        assert await host.call(repeat, 1, cause=CAUSE) == 1
+        assert TRACE in {headers.get("traceparent") for headers in pair.sidecar.passed}
