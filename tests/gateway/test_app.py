@@ -125,6 +125,33 @@ def test_two_commands_on_one_path_are_refused() -> None:
         app_of(shop(expose=Expose("POST", "/orders")), other)
 
 
+def test_paths_that_differ_in_names_only_are_one_path() -> None:
+    other = Contract("other")
+    other.command("get", str, Receipt, expose=Expose("GET", "/orders/{order_id}"))
+    contract = Contract("shop")
+    contract.command("find", str, Receipt, expose=Expose("GET", "/orders/{key}"))
+    both = r"shop\.v1\.find are both exposed as GET /orders/{order_id}, which is the same as /orders/{key}"
+    with pytest.raises(DeclarationError, match=rf"other\.v1\.get and {both}"):
+        app_of(contract, other)
+
+
+def test_one_path_for_several_methods_is_fine() -> None:
+    contract = Contract("shop")
+    contract.command("find", str, Receipt, expose=Expose("GET", "/orders/{key}"))
+    contract.command("drop", str, Receipt, expose=Expose("DELETE", "/orders/{order_id}"))
+    assert set(app_of(contract).openapi()["paths"]) == {"/orders/{key}", "/orders/{order_id}"}
+
+
+@pytest.mark.parametrize(
+    "path", ["/healthz", "/readyz", "/openapi.json", "/docs", "/docs/files", "/docs/files/swagger-ui.css"]
+)
+def test_a_path_of_the_gateways_own_is_refused(path: str) -> None:
+    with pytest.raises(
+        DeclarationError, match=rf"shop\.v1\.place is exposed as POST {path}, but there the gateway itself"
+    ):
+        app_of(shop(expose=Expose("POST", path)))
+
+
 @pytest.mark.parametrize(
     "expose", [Expose("POST", "/orders/{order_id}"), Expose("POST", "/orders", query=("order_id",))]
 )
@@ -150,6 +177,16 @@ def test_a_deprecated_command_says_what_to_use() -> None:
     operation = document["paths"]["/orders"]["post"]
     assert operation["deprecated"] is True
     assert "use shop.v2.place" in operation["description"]
+
+
+def test_a_command_of_a_deprecated_contract_is_deprecated() -> None:
+    contract = Contract("shop", deprecated="use shop.v2")
+    contract.command("place", Place, Receipt, expose=Expose("POST", "/orders"))
+    contract.command("find", str, Receipt, expose=Expose("GET", "/find/{key}"), deprecated="use search")
+    paths = app_of(contract).openapi()["paths"]
+    place, find = paths["/orders"]["post"], paths["/find/{key}"]["get"]
+    assert (place["deprecated"], place["description"]) == (True, "**Deprecated**: use shop.v2")
+    assert (find["deprecated"], find["description"]) == (True, "**Deprecated**: use search")
 
 
 def references(part: Any) -> Any:

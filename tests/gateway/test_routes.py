@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from typing import Any, Literal
+from urllib.parse import quote
 
+import pytest
 from pydantic import BaseModel, ConfigDict, Field
 from typing_extensions import TypedDict
 
@@ -115,6 +117,30 @@ async def test_a_wrong_query_value_names_its_field() -> None:
     async with served(echo(StrictSearch, Expose("GET", "/search", public=True))) as client:
         answer = await client.ask("GET", "/search?limit=many")
     assert (answer.status, answer.json["errors"][0]["pointer"]) == (400, "#/limit")
+
+
+@pytest.mark.parametrize("value", ["[" * 3000, '"\\ud800"', "9" * 5000])
+async def test_json_that_cannot_be_read_is_a_wrong_value_of_its_field(value: str) -> None:
+    async with served(echo(StrictSearch, Expose("GET", "/search", public=True))) as client:
+        answer = await client.ask("GET", "/search", params={"limit": value})
+    assert (answer.status, answer.json["errors"][0]["pointer"]) == (400, "#/limit")
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize("value", ["[" * 3000, '"\\ud800"'])
+async def test_json_that_cannot_be_read_is_no_scalar_in_a_path(value: str) -> None:
+    async with served(echo(int, Expose("GET", "/double/{number}", public=True))) as client:
+        answer = await client.ask("GET", f"/double/{quote(value)}")
+    assert (answer.status, answer.json["code"]) == (400, "invalid_input")
+
+
+async def test_a_path_of_one_name_leaves_the_gateway_its_own() -> None:
+    async with served(echo(str, Expose("GET", "/{name}", public=True))) as client:
+        assert (await client.ask("GET", "/ada")).json == "ada"
+        assert (await client.ask("GET", "/healthz")).json == {"status": "alive"}
+        assert (await client.ask("GET", "/readyz")).json["status"] == "ready"
+        assert b"swagger-ui" in (await client.ask("GET", "/docs")).body
+        assert "paths" in (await client.ask("GET", "/openapi.json")).json
 
 
 async def test_a_scalar_input_is_the_path_parameter() -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
@@ -13,7 +13,7 @@ from starlette.responses import Response
 from pillion.errors import DeclarationError
 from pillion.gateway.auth import Authenticator
 from pillion.gateway.binding import Binding
-from pillion.gateway.docs import add_docs
+from pillion.gateway.docs import DOCS, DOCS_FILES, add_docs
 from pillion.gateway.document import SECURITY, Schemas, operation
 from pillion.gateway.problems import check_members, http_problem
 from pillion.gateway.routes import CORRELATION, CommandRoute, correlation_of
@@ -25,6 +25,19 @@ from pillion.telemetry.logs import host_logger
 
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
+
+_ALIVE = "/healthz"
+_READY = "/readyz"
+_DOCUMENT = "/openapi.json"
+_OWN = (_ALIVE, _READY, _DOCUMENT, DOCS, DOCS_FILES)
+
+
+class _Offer(NamedTuple):
+    """A command that is exposed, how, and what to use instead, as it says or else its whole contract."""
+
+    command: Command[Any, Any]
+    expose: Expose
+    deprecated: str
 
 
 def create_app(
@@ -47,24 +60,29 @@ def create_app(
         title, version, description: of the API documents.
 
     Raises:
-        DeclarationError: two commands have the same method and path, or an ``expose=`` does not fit its command.
+        DeclarationError: two commands have the same method and path, one has a path of the gateway's own, or an
+            ``expose=`` does not fit its command.
     """
     log = host_logger(host.app)
-    app = _Documented(title=title, version=version, description=description, docs_url=None, redoc_url=None)
-    found = [(c, c.expose) for contract in contracts for c in contract.commands.values() if c.expose is not None]
-    _check(found)
-    schemas = Schemas([command for command, _ in found])
-    limit = host.settings.max_body_bytes
-    for command, expose in found:
-        binding = Binding(command, expose, schemas.input(command), schemas.definitions, limit)
-        route = CommandRoute(host, command, expose, binding, authenticator=authenticator, log=log)
-        _add(app, command, expose, route, operation(command, binding, schemas, expose))
-    app.definitions = schemas.definitions
+    app = _Documented(
+        title=title, version=version, description=description, openapi_url=_DOCUMENT, docs_url=None, redoc_url=None
+    )
+    # Before the commands: a path such as /{name} would answer for them.
     _add_health(app, host)
     add_docs(app)
+    found = list(_offers(contracts))
+    _check(found)
+    schemas = Schemas([offer.command for offer in found])
+    limit = host.settings.max_body_bytes
+    for offer in found:
+        command, expose, _ = offer
+        binding = Binding(command, expose, schemas.input(command), schemas.definitions, limit)
+        route = CommandRoute(host, command, expose, binding, authenticator=authenticator, log=log)
+        _add(app, offer, route, operation(command, binding, schemas, expose))
+    app.definitions = schemas.definitions
     app.add_exception_handler(HTTPException, _refused)
     if authenticator is None:
-        _warn([command for command, expose in found if not expose.public], log)
+        _warn([offer.command for offer in found if not offer.expose.public], log)
     return app
 
 
@@ -81,8 +99,16 @@ class _Documented(FastAPI):
         return super().openapi()
 
 
-def _add(app: FastAPI, command: Command[Any, Any], expose: Expose, route: CommandRoute, extra: dict[str, Any]) -> None:
-    notice = f"**Deprecated**: {command.deprecated}" if command.deprecated else ""
+def _offers(contracts: Iterable[Contract]) -> Iterator[_Offer]:
+    for contract in contracts:
+        for command in contract.commands.values():
+            if command.expose is not None:
+                yield _Offer(command, command.expose, command.deprecated or contract.deprecated)
+
+
+def _add(app: FastAPI, offer: _Offer, route: CommandRoute, extra: dict[str, Any]) -> None:
+    command, expose, deprecated = offer
+    notice = f"**Deprecated**: {deprecated}" if deprecated else ""
 
     # A function of its own: of a command without a description FastAPI would show the docstring of what it is given.
     async def respond(request: Request) -> Response:
@@ -98,7 +124,7 @@ def _add(app: FastAPI, command: Command[Any, Any], expose: Expose, route: Comman
         tags=list(expose.tags or (command.service,)),
         summary=command.name.replace("_", " ").capitalize(),
         description="\n\n".join(text for text in (command.description, notice) if text),
-        deprecated=bool(command.deprecated) or None,
+        deprecated=bool(deprecated) or None,
         operation_id=command.address.replace(".", "_").replace("-", "_"),
         openapi_extra=extra,
     )
@@ -113,8 +139,8 @@ def _add_health(app: FastAPI, host: Host) -> None:
         response.status_code = 503 if problems else 200
         return {"status": "not ready" if problems else "ready", "problems": list(problems)}
 
-    app.add_api_route("/healthz", alive, include_in_schema=False)
-    app.add_api_route("/readyz", ready, include_in_schema=False)
+    app.add_api_route(_ALIVE, alive, include_in_schema=False)
+    app.add_api_route(_READY, ready, include_in_schema=False)
 
 
 async def _refused(request: Request, error: Exception) -> Response:
@@ -127,17 +153,29 @@ async def _refused(request: Request, error: Exception) -> Response:
     return response
 
 
-def _check(found: Iterable[tuple[Command[Any, Any], Expose]]) -> None:
-    taken: dict[tuple[str, str], str] = {}
-    for command, expose in found:
-        where = f"{expose.method} {expose.path}"
-        first = taken.setdefault((expose.method, expose.path), command.address)
-        if first != command.address:
+def _check(found: Iterable[_Offer]) -> None:
+    taken: dict[tuple[str, str], _Offer] = {}
+    for offer in found:
+        command, expose, _ = offer
+        if expose.path in _OWN or expose.path.startswith(f"{DOCS_FILES}/"):
             raise DeclarationError(
-                f"{command.address} and {first} are both exposed as {where}; change one of the paths"
+                f"{command.address} is exposed as {expose.method} {expose.path}, but there the gateway itself answers; "
+                "change the path"
             )
+        first = taken.setdefault((expose.method, expose.shape), offer)
+        if first.command.address != command.address:
+            raise _twice(offer, first)
         for failure in command.raises:
             check_members(failure, command.address)
+
+
+def _twice(offer: _Offer, first: _Offer) -> DeclarationError:
+    path, other = offer.expose.path, first.expose.path
+    same = "" if path == other else f", which is the same as {other}"
+    return DeclarationError(
+        f"{offer.command.address} and {first.command.address} are both exposed as {offer.expose.method} {path}{same}; "
+        "change one of the paths"
+    )
 
 
 def _warn(secured: list[Command[Any, Any]], log: FilteringBoundLogger) -> None:

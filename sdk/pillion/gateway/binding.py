@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -154,7 +153,9 @@ class Binding:
         if any(kind.get("type", "string") == "string" for kind in self._kinds(schema)):
             return text
         try:
-            return json.loads(text)
+            # Not json.loads: that lets pass what cannot be written again (half of a pair of surrogates), and fails on
+            # depth with an error of its own.
+            return from_json(text)
         except ValueError:
             return text  # the model finds the words for what is wrong with it
 

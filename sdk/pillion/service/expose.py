@@ -10,6 +10,7 @@ from pillion.errors import DeclarationError
 
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 _METHODS = get_args(Method)
+_FIELD = re.compile(r"{([a-zA-Z_][a-zA-Z0-9_]*)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,8 @@ class Expose:
         tags: groups in the API documents; default the service's name.
 
     Raises:
-        DeclarationError: the path does not begin with a slash, or method or status is none of these.
+        DeclarationError: the path does not begin with a slash, or its braces hold something else than names, each once;
+            or method or status is none of these.
     """
 
     method: Method
@@ -38,6 +40,7 @@ class Expose:
     def __post_init__(self) -> None:
         if not self.path.startswith("/"):
             raise DeclarationError(f'expose path "{self.path}": it must begin with "/"')
+        self._check_braces()
         if self.method not in _METHODS:
             raise DeclarationError(f"expose {self.path}: method {self.method!r} is none of {', '.join(_METHODS)}")
         if not 200 <= self.status <= 299:
@@ -46,4 +49,18 @@ class Expose:
     @property
     def path_fields(self) -> tuple[str, ...]:
         """Names in braces, in order."""
-        return tuple(re.findall(r"{(\w+)}", self.path))
+        return tuple(_FIELD.findall(self.path))
+
+    @property
+    def shape(self) -> str:
+        """The path without the names in its braces; paths of one shape are the same to whoever asks."""
+        return _FIELD.sub("{}", self.path)
+
+    def _check_braces(self) -> None:
+        if set("{}") & set(_FIELD.sub("", self.path)):
+            raise DeclarationError(
+                f'expose path "{self.path}": braces hold the name of one field (ASCII letters, digits and underscores) '
+                "and nothing else, no converter either, as in /orders/{order_id}; correct them"
+            )
+        if len(set(self.path_fields)) != len(self.path_fields):
+            raise DeclarationError(f'expose path "{self.path}": a field can be in it once; leave out the second')
