@@ -102,10 +102,37 @@ def test_a_traceback_is_data_without_the_values_of_variables(json_logs: StringIO
     assert "hunter2" not in json_logs.getvalue()
 
 
-@pytest.mark.parametrize("name", ["password", "db_password", "api_key", "Authorization", "token", "client_secret"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "password", "db_password", "api_key", "Authorization", "token", "client_secret", "access_token", "accessToken",
+        "refreshToken", "X-Auth-Token", "pwd", "dbPwd", "credential", "awsCredentials", "bearer", "passphrase",
+        "X-Api-Key", "private-key",
+    ],
+)  # fmt: skip
 def test_a_field_named_like_a_secret_is_hidden(json_logs: StringIO, name: str) -> None:
     host_logger("shop").info("connected", **{name: "hunter2"})
     assert line(json_logs)[name] == "***"
+
+
+@pytest.mark.parametrize("name", ["token_count", "tokens", "max_tokens", "key", "key_prefix", "cwd", "path", "author"])
+def test_a_field_that_only_sounds_like_a_secret_is_written(json_logs: StringIO, name: str) -> None:
+    host_logger("shop").info("connected", **{name: "5"})
+    assert line(json_logs)[name] == "5"
+
+
+def test_a_secret_within_a_tuple_is_hidden_too(json_logs: StringIO) -> None:
+    host_logger("shop").info("connected", peers=({"login": ({"password": "hunter2"}, 1)}, "b"))
+    assert line(json_logs)["peers"] == [{"login": [{"password": "***"}, 1]}, "b"]
+
+
+def test_the_exception_that_a_library_logs_is_still_one(json_logs: StringIO) -> None:
+    try:
+        parse("hunter2")
+    except ValueError:
+        logging.getLogger("lib").exception("failed", extra={"reply": ({"token": "hunter2"},)})
+    found = line(json_logs)
+    assert (found["exception"][0]["exc_value"], found["reply"]) == ("no number", [{"token": "***"}])
 
 
 def test_a_secret_within_a_field_is_hidden_too(json_logs: StringIO) -> None:

@@ -6,6 +6,7 @@ import logging
 import re
 import sys
 from collections.abc import MutableMapping, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal, TextIO, cast
 
 import structlog
@@ -19,7 +20,11 @@ if TYPE_CHECKING:
 
 Format = Literal["auto", "json", "text"]
 
-_SECRET = re.compile(r"password|passwd|secret|api_?key|authorization|cookie|(^|_)token$|private_?key", re.IGNORECASE)
+# A token ends its name: token_count and tokens are numbers. A key is one only with the word for what it opens.
+_SECRET = re.compile(
+    r"pass(word|wd|phrase)|pwd|secret|credential|bearer|authorization|cookie|token$|(api|private)[_-]?key",
+    re.IGNORECASE,
+)
 
 
 def configure(*, form: Format = "auto", level: str = "info", stream: TextIO | None = None) -> None:
@@ -87,13 +92,21 @@ def _hide_secrets(_: Any, __: str, fields: MutableMapping[str, Any]) -> MutableM
 
 
 def _hidden(name: object, value: Any) -> Any:
-    if isinstance(name, str) and _SECRET.search(name):
+    if isinstance(name, str) and _is_secret(name):
         return "***"
     if isinstance(value, dict):
         return {member: _hidden(member, inner) for member, inner in value.items()}
     if isinstance(value, list):
         return [_hidden(None, inner) for inner in value]
+    if isinstance(value, tuple):  # stays one: what is to become a traceback is known by that
+        return tuple([_hidden(None, inner) for inner in value])
     return value
+
+
+# Programs log few names, many times.
+@lru_cache(maxsize=1024)
+def _is_secret(name: str) -> bool:
+    return _SECRET.search(name) is not None
 
 
 def host_logger(app: str) -> FilteringBoundLogger:
