@@ -220,6 +220,20 @@ class TestCommand:
         assert line.startswith(mark)
         assert "-state" in line
 
+    @pytest.mark.parametrize(
+        ("kind", "beside", "mark"),
+        [("in-memory", "", "ok greeter.v1"), ("in-memory", "1", "!! greeter.v1"), ("redis", "", "!! greeter.v1")],
+    )
+    def test_a_pubsub_component_is_missed_only_where_a_sidecar_needs_it(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, beside: str, mark: str
+    ) -> None:
+        monkeypatch.setenv("DAPR_HTTP_PORT", beside)
+        state = f"kind: Component\nmetadata: {{name: greeter-state}}\nspec: {{type: state.{kind}}}"
+        (tmp_path / "state.yaml").write_text(state)
+        result = CliRunner().invoke(main, ["doctor", "--profile", str(tmp_path), "tests.cli.apps:greeter"])
+        (line,) = [line for line in result.stdout.splitlines() if "no component pubsub" in line]
+        assert line.startswith(mark)
+
     def test_a_service_that_cannot_be_imported_is_a_finding(self) -> None:
         result = CliRunner().invoke(main, ["doctor", "doctor_absent:service"])
         assert "!! doctor_absent:service" in result.stdout

@@ -12,11 +12,13 @@ import click
 
 from pillion.cli.dev import find_profile
 from pillion.cli.finding import Finding
-from pillion.cli.profile import check_loaded, check_needs, check_profiles, check_state
+from pillion.cli.profile import check_loaded, check_needs, check_profiles, check_pubsub, check_state
 from pillion.cli.surroundings import CHECKS, loaded
 from pillion.cli.target import load_service
-from pillion.errors import PillionError
+from pillion.errors import ConfigurationError, PillionError
+from pillion.runtime.embedded import profile_stores
 from pillion.service.service import Service
+from pillion.sidecar.settings import present
 
 
 @click.command(name="doctor")
@@ -55,11 +57,23 @@ def examine(environ: Mapping[str, str], profiles: Sequence[Path], targets: Seque
     yield from check_profiles(profiles) if profiles else ()
     if found := loaded(environ):
         yield from check_loaded(profiles, found)
+    embedded = _is_embedded(environ, profiles)
     for target in targets:
-        yield from _check_service(target, profiles)
+        yield from _check_service(target, profiles, embedded)
 
 
-def _check_service(target: str, profiles: Sequence[Path]) -> Iterator[Finding]:
+def _is_embedded(environ: Mapping[str, str], profiles: Sequence[Path]) -> bool:
+    """Whether services run without a sidecar here: there is none, and nothing in the profiles needs one."""
+    if present(environ):
+        return False
+    try:
+        profile_stores(profiles, "", environ)
+    except ConfigurationError:
+        return False
+    return True
+
+
+def _check_service(target: str, profiles: Sequence[Path], embedded: bool) -> Iterator[Finding]:
     try:
         service: Service = load_service(target)
     except PillionError as error:
@@ -67,11 +81,11 @@ def _check_service(target: str, profiles: Sequence[Path]) -> Iterator[Finding]:
         return
     handlers = f"{len(service.handlers)} commands, {len(service.subscriptions)} subscriptions"
     yield Finding(target, f"{service.group} with {handlers}")
-    if profiles and _needs_state(service):
-        yield check_needs(profiles, service.group, ("pubsub", service.state_component))
-    elif profiles:
-        yield check_needs(profiles, service.group, ("pubsub",))
-        yield check_state(profiles, service.group, service.state_component)
+    if not profiles:
+        return
+    group, state = service.group, service.state_component
+    yield check_pubsub(profiles, group) if embedded else check_needs(profiles, group, ("pubsub",))
+    yield check_needs(profiles, group, (state,)) if _needs_state(service) else check_state(profiles, group, state)
 
 
 def _needs_state(service: Service) -> bool:

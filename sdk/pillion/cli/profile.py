@@ -65,6 +65,14 @@ def check_needs(folders: Sequence[Path], service: str, components: Sequence[str]
     return Finding(service, f"{_names(folders)} has {', '.join(components)}")
 
 
+def check_pubsub(folders: Sequence[Path], service: str) -> Finding:
+    """Whether profiles have the pub/sub component of a service that runs without a sidecar; a note if not."""
+    if "pubsub" in _components(folders):
+        return Finding(service, f"{_names(folders)} has pubsub")
+    kept = "its messages are kept in memory, as always without a sidecar; beside one, add it"
+    return Finding(service, f"{_names(folders)} has no component pubsub, so {kept}")
+
+
 def check_state(folders: Sequence[Path], service: str, component: str) -> Finding:
     """Whether profiles have the state component of a service that declares nothing that needs it; a note if not."""
     if component in _components(folders):
