@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from functools import reduce
+from operator import or_
 from typing import Any
 
 import celpy
@@ -70,9 +73,32 @@ def test_a_condition_in_python_has_no_rule() -> None:
     assert (~matching(lambda _: True)).rule() is None
 
 
-@pytest.mark.parametrize("name", ["traceparent", "topic", "time"])
+@pytest.mark.parametrize("name", ["traceparent", "topic", "tracestate"])
 def test_what_dapr_changes_on_the_way_has_no_rule(name: str) -> None:
     assert exact(**{name: "x"}).rule() is None
+
+
+@pytest.mark.parametrize("name", ["1st", "2", "true", "false", "null", "in", "as", "if", "package", "while"])
+def test_a_name_that_the_rules_cannot_have_is_checked_in_process(name: str) -> None:
+    where = exact(**{name: "x"})
+    assert where.rule() is (where & exact(region="eu")).rule() is (~where).rule() is None
+    assert where.matches(message(**{name: "x"}))
+
+
+def test_a_rule_that_is_too_deep_for_dapr_is_checked_in_process() -> None:
+    many = reduce(or_, (exact(a=str(number % 10)) for number in range(250)))
+    assert many.rule() is None
+    assert many.matches(message(a="9"))
+    few = reduce(or_, (exact(region=f"region-{number}") for number in range(50)))
+    assert few.rule() is not None
+
+
+@pytest.mark.parametrize("value", [5, 5.5, True, False, [], {"a": 1}, None])
+@pytest.mark.parametrize("make", [exact, prefix, suffix])
+def test_what_is_no_text_matches_nothing_either_way(make: Callable[..., Filter], value: Any) -> None:
+    event, where = message(level=value), make(level="5")
+    assert where.matches(event) is by_rule(where, event) is False
+    assert (~where).matches(event) is by_rule(~where, event) is True
 
 
 @pytest.mark.parametrize("name", ["idempotencykey", "failurecode", "subscriber", "claim", "extensions"])
@@ -105,3 +131,18 @@ def test_a_filter_on_nothing_is_refused() -> None:
 def test_an_attribute_that_no_cloud_event_can_have_is_refused(name: str) -> None:
     with pytest.raises(DeclarationError, match="lower-case letters and digits"):
         exact(**{name: "x"})
+
+
+@pytest.mark.parametrize("make", [exact, prefix, suffix])
+@pytest.mark.parametrize("value", [5, True, None, b"x"])
+def test_a_value_that_is_no_text_is_refused(make: Callable[..., Filter], value: Any) -> None:
+    with pytest.raises(DeclarationError, match=r'filter attribute "priority": .* is no text, and filters compare text'):
+        make(priority=value)
+
+
+@pytest.mark.parametrize(
+    "name", ["time", "deadline", "expiration", "firstfailed", "attempt", "replays", "failurestatus", "data"]
+)
+def test_an_attribute_that_is_no_text_is_refused(name: str) -> None:
+    with pytest.raises(DeclarationError, match=rf'"{name}" is no text in a message, .*; check it in the handler'):
+        prefix(**{name: "2026"})

@@ -22,6 +22,7 @@ EVENTS: dict[int, dict[str, object]] = {
     4: {"source": "/their/shop"},
     5: {"region": 5},
     6: {"region": 'e"u\\', "principalid": "ada"},
+    7: {"region": True, "1st": "yes", "true": "yes"},
 }
 # (filter, numbers of the events that it wants)
 WANTED: list[tuple[str, Filter, set[int]]] = [
@@ -35,8 +36,12 @@ WANTED: list[tuple[str, Filter, set[int]]] = [
     ("all of two", exact(region="eu", tenant="acme"), {1}),
     ("and", prefix(region="eu") & prefix(subject="order"), {1, 3}),
     ("or", exact(region="us") | exact(principal="ada"), {2, 3, 6}),
-    ("not", ~prefix(region="eu"), {2, 4, 5, 6}),
+    ("not", ~prefix(region="eu"), {2, 4, 5, 6, 7}),
     ("text against a number", exact(region="5"), set()),
+    ("not text against a number", ~exact(region="5"), {1, 2, 3, 4, 5, 6, 7}),
+    ("text against true", exact(region="true") | prefix(region="t"), set()),
+    ("a name that begins with a digit", exact(**{"1st": "yes"}), {7}),
+    ("a word of the rules' language", exact(true="yes"), {7}),
 ]
 
 
