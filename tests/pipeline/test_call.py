@@ -7,7 +7,7 @@ import threading
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from pillion import Contract, Service
+from pillion import Context, Contract, Service
 from pillion.testing.harness import hosted
 
 TOLD = Contract("source").event("told", int)
@@ -73,3 +73,28 @@ async def test_a_function_around_an_async_one_is_handled_to_its_end() -> None:
         await host.emit(TOLD, 7)
         await host.until_quiet()
     assert heard == [7]
+
+
+async def test_a_success_event_keeps_the_key_that_it_declares() -> None:
+    contract, keys = Contract("shop"), list[str | None]()
+    placed = contract.event("placed", str, key=lambda order: f"own-{order}")
+    told = contract.event("told", str)
+    place = contract.command("place", str, str, emits_result=placed)
+    tell = contract.command("tell", str, str, emits_result=told)
+    service = Service(contract)
+
+    async def same(order: str) -> str:
+        return order
+
+    async def hear(ctx: Context, _: str) -> None:
+        keys.append(ctx.message.subject)
+
+    service.handles(place)(same)
+    service.handles(tell)(same)
+    service.on(placed, name="hear_placed")(hear)
+    service.on(told, name="hear_told")(hear)
+    async with hosted(service) as host:
+        for command in (place, tell):
+            await host.call(command, "1", key="of the caller")
+            await host.until_quiet()
+    assert keys == ["own-1", "of the caller"]

@@ -54,7 +54,7 @@ def report(failure: Failure) -> CommandFailed:
 
 
 def failure_of(reply: Message, command: Command[Any, Any]) -> Failure:
-    """The failure in this reply, as the class that the contract declares for its code; its traceback names the command."""
+    """The failure in this reply, of the class that the contract has for its code; its traceback names the command."""
     failure = _failure_of(reply, command)
     failure.add_note(f"{command.address} answered this")
     return failure

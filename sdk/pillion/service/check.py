@@ -9,8 +9,10 @@ from typing import Any
 from pillion.errors import DeclarationError
 from pillion.service.catalog import examples, handlers
 from pillion.service.command import Command
+from pillion.service.contract import Contract
 from pillion.service.event import Event
 from pillion.service.service import Service
+from pillion.service.subscription import Handler, Subscription
 
 
 def check(services: Sequence[Service[Any, Any]]) -> list[str]:
@@ -20,7 +22,7 @@ def check(services: Sequence[Service[Any, Any]]) -> list[str]:
         Warnings, one sentence each: what may be right, but often is not.
 
     Raises:
-        DeclarationError: a service twice, or a command without a handler.
+        DeclarationError: a service twice, a command without a handler, or a topic that is taken raw and not raw.
     """
     for group, times in Counter(service.group for service in services).items():
         if times > 1:
@@ -28,6 +30,7 @@ def check(services: Sequence[Service[Any, Any]]) -> list[str]:
     for service in services:
         _complete(service)
         _compile(service)
+    _refuse_mixed(services)
     return [*_undeclared_events(services), *_deprecated(services)]
 
 
@@ -54,25 +57,41 @@ def _compile(service: Service[Any, Any]) -> None:
             _ = event.payload
 
 
+def _refuse_mixed(services: Sequence[Service[Any, Any]]) -> None:
+    """Refuse a topic that is taken raw and as CloudEvents: a sidecar brings it once, so one of them gets nothing."""
+    found: dict[Any, Subscription] = {}
+    for subscription in _subscriptions(services):
+        event, broadcast = subscription.event, subscription.broadcast
+        # Broadcasts, and slow handlers beside others, have subscriptions of their own.
+        source = (event.component, event.topic, broadcast, subscription.slow and not broadcast)
+        other = found.setdefault(source, subscription)
+        if other.event.raw is not event.raw:
+            raw, parsed = (subscription, other) if event.raw else (other, subscription)
+            raise DeclarationError(
+                f"{raw.address} takes what comes on topic {event.topic} raw, {parsed.address} takes it as CloudEvents, "
+                "and a process can have it in one way only; declare both events with raw=True or both without, or run "
+                "one of the two in another process"
+            )
+
+
 def _undeclared_events(services: Sequence[Service[Any, Any]]) -> Iterable[str]:
-    """Subscriptions to events of a contract in this process that the contract does not have, or never publishes."""
+    """Subscriptions to events that the contract in this process does not have, or that the command does not publish."""
     contracts = {service.group: service.contract for service in services}
-    for service in services:
-        for subscription in service.subscriptions.values():
-            contract = contracts.get(_group_of(subscription.event))
-            if contract is not None and not _declares(contract, subscription.event):
-                yield (
-                    f"{subscription.address} waits for {subscription.event.address}, which {contract.group} does not "
-                    "declare; add contract.event(...), or announced=True to the command"
-                )
+    for subscription in _subscriptions(services):
+        event = subscription.event
+        if not _declares(contracts.get(_group_of(event)), event):
+            yield (
+                f"{subscription.address} waits for {event.address}, which {_group_of(event)} does not declare; "
+                "add contract.event(...), or announced=True to the command"
+            )
 
 
-def _declares(contract: Any, event: Event[Any]) -> bool:
-    if event in contract.events.values():
-        return True
-    command, _, outcome = event.address.removeprefix(f"{contract.group}.").partition(".")
-    found = contract.commands.get(command)
-    return found is not None and found.announced and outcome in ("succeeded", "failed")
+def _declares(contract: Contract | None, event: Event[Any]) -> bool:
+    if contract is None:
+        return event.announced
+    outcomes = [one for command in contract.commands.values() for one in (command.succeeded, command.failed)]
+    # By address, as others may have a copy of the contract.
+    return any(event.address == one.address and one.announced for one in (*contract.events.values(), *outcomes))
 
 
 def _group_of(event: Event[Any]) -> str:
@@ -82,7 +101,17 @@ def _group_of(event: Event[Any]) -> str:
 def _deprecated(services: Sequence[Service[Any, Any]]) -> Iterable[str]:
     for service in services:
         for handler in handlers(service):
-            used_parts: list[Command[Any, Any] | Event[Any]] = [*handler.calls, *handler.emits]
-            for used in used_parts:
+            for used in _used(handler):
                 if used.deprecated:
                     yield f"{handler.address} uses {used.address}, which is deprecated: {used.deprecated}"
+
+
+def _used(handler: Handler) -> Iterable[Command[Any, Any] | Event[Any]]:
+    yield from handler.calls
+    yield from handler.emits
+    if isinstance(handler, Subscription):
+        yield handler.event
+
+
+def _subscriptions(services: Sequence[Service[Any, Any]]) -> Iterable[Subscription]:
+    return (subscription for service in services for subscription in service.subscriptions.values())

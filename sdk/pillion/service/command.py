@@ -102,13 +102,13 @@ class Command(Generic[I, O]):
     def succeeded(self) -> Event[O]:
         """The event of each success; published when the command is ``announced``."""
         address = f"{self.address}.succeeded"
-        return Event(address, self.output_type, address, address)
+        return Event(address, self.output_type, address, address, deprecated=self.deprecated, announced=self.announced)
 
     @cached_property
     def failed(self) -> Event[CommandFailed]:
         """The event of each failure; published when the command is ``announced``."""
         address = f"{self.address}.failed"
-        return Event(address, CommandFailed, address, address)
+        return Event(address, CommandFailed, address, address, deprecated=self.deprecated, announced=self.announced)
 
     def __repr__(self) -> str:
         return f"<command {self.address}>"

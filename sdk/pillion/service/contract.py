@@ -97,7 +97,7 @@ class Contract:
             )
         declared: Command[I, O] = Command(
             self.name, self.version, name, cast("type[I]", input), cast("type[O]", output), raises, timeout,
-            emits_result, announced, expose, description, tuple(examples or ()), deprecated,
+            emits_result, announced, expose, description, tuple(examples or ()), deprecated or self.deprecated,
         )  # fmt: skip
         self.commands[name] = declared
         return declared

@@ -29,6 +29,7 @@ class Event(Generic[P]):
         raw: published as a bare payload, without a CloudEvent around it (foreign events only).
         description, examples, deprecated: for documents; ``deprecated`` says what to use instead.
         key: gives a payload's ordering key, the CloudEvents subject; None leaves it to ``key=`` of ``emit``.
+        announced: False for the outcome of a command that is not ``announced``, which nobody publishes.
     """
 
     address: str
@@ -41,6 +42,7 @@ class Event(Generic[P]):
     examples: tuple[Any, ...] = ()
     deprecated: str = ""
     key: Callable[[P], str] | None = None
+    announced: bool = True
 
     @cached_property
     def payload(self) -> Payload[P]:

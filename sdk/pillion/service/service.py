@@ -258,7 +258,8 @@ class Service(Generic[S, R]):
         Args:
             event: of any contract, a command's ``succeeded`` or ``failed``, or a ``foreign_event``.
             name: of the subscription, unique in the service; default the function's name.
-            where: only events whose attributes match, see ``exact``, ``prefix``, ``suffix`` and ``matching``.
+            where: only events whose attributes match, see ``exact``, ``prefix``, ``suffix`` and ``matching``. Dapr may
+                check all but ``matching``, and then rounds integers in the payload beyond 2^53.
             calls, emits, guards, concurrency, transform_in: as for ``handles``.
             retry: how often and how fast a failing handler is tried again, one policy or several for different
                 exceptions. Default ``Retry()``: 5 attempts.
