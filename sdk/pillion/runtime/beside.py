@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
 from pillion.bridges.dapr.bridge import DaprBridge, DaprOptions
+from pillion.bridges.dapr.needs import Uses
 from pillion.ports.clock import SystemClock
 from pillion.ports.store import ConfigurationStore, SecretStore, StateStore
+from pillion.resilience.claims import CLAIMS
 from pillion.runtime.delivery import DeliveryCheck
 from pillion.runtime.environment import service_configs
 from pillion.runtime.host import Host
-from pillion.runtime.naming import host_name
+from pillion.runtime.naming import has_own_state, host_name
 from pillion.runtime.settings import HostSettings
 from pillion.runtime.stores import CONFIGURATION, SECRETS, Stores
+from pillion.service.catalog import handlers
+from pillion.service.event import Event
 from pillion.service.guard import Guard
 from pillion.service.service import Service
 from pillion.sidecar.channel import SidecarChannel
@@ -56,7 +60,8 @@ def host_beside_sidecar(
     channel = SidecarChannel(sidecar)
     log = host_logger(app)
     check = DeliveryCheck(settings.folders, settings.delivery_check, log)
-    bridge = DaprBridge(channel, _options(settings, sidecar), SystemClock(), log, check.accept, check.sidecar_timeout)
+    options = _options(settings, sidecar, _uses(services))
+    bridge = DaprBridge(channel, options, SystemClock(), log, check.accept, check.sidecar_timeout)
     return Host(
         *services,
         bridge=bridge,
@@ -88,7 +93,23 @@ def dapr_stores(channel: SidecarChannel, bridge: DaprBridge) -> Stores:
     return Stores(state, secrets, configuration)
 
 
-def _options(settings: HostSettings, sidecar: SidecarSettings) -> DaprOptions:
+def _uses(services: Iterable[Service[Any, Any]]) -> Uses:
+    """What services need of a sidecar. A state component that nobody has named may be missing, but must not go away."""
+    state = [(service.state_component, service.group) for service in services if not has_own_state(service)]
+    spare = [(service.state_component, service.group) for service in services if has_own_state(service)]
+    emits = [(event.component, f"the event {event.address}") for service in services for event in _published(service)]
+    return Uses(emits, state, [*spare, (CLAIMS, "large payloads")])
+
+
+def _published(service: Service[Any, Any]) -> Iterator[Event[Any]]:
+    for handler in handlers(service):
+        yield from handler.emits
+    for command in service.contract.commands.values():
+        if command.emits_result is not None:
+            yield command.emits_result
+
+
+def _options(settings: HostSettings, sidecar: SidecarSettings, uses: Uses) -> DaprOptions:
     return DaprOptions(
         app=settings.app,
         instance=settings.instance,
@@ -99,4 +120,5 @@ def _options(settings: HostSettings, sidecar: SidecarSettings) -> DaprOptions:
         app_token=sidecar.app_token,
         mqtt_url=None if settings.mqtt_url is None else settings.mqtt_url.get_secret_value(),
         nats_url=None if settings.nats_url is None else settings.nats_url.get_secret_value(),
+        uses=uses,
     )

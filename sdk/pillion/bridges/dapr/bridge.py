@@ -18,6 +18,7 @@ from pillion.bridges.dapr.components import APART, PUBSUB, REPLIES, Components
 from pillion.bridges.dapr.deliveries import Deliveries, Log
 from pillion.bridges.dapr.invocation import Invoked, Invoker
 from pillion.bridges.dapr.mqtt import MqttSessions
+from pillion.bridges.dapr.needs import Needs, Uses
 from pillion.bridges.dapr.pending import Pending
 from pillion.bridges.dapr.probes import Probes
 from pillion.bridges.dapr.publisher import PARTITIONED, Publisher
@@ -63,6 +64,7 @@ class DaprOptions:
         app_token: what the sidecar must show.
         mqtt_url: where an MQTT broker is; None asks the sidecar's secret store for ``mqtt-url``.
         nats_url: where a NATS server is; None asks the sidecar's secret store for ``nats-url``.
+        uses: what must be loaded, apart from what brings the routes their messages.
     """
 
     app: str
@@ -74,6 +76,7 @@ class DaprOptions:
     app_token: str | None = field(default=None, repr=False)
     mqtt_url: str | None = field(default=None, repr=False)
     nats_url: str | None = field(default=None, repr=False)
+    uses: Uses = field(default_factory=Uses)
 
     @property
     def reply_topic(self) -> str:
@@ -125,6 +128,7 @@ class DaprBridge:
         self._known = Probes(self._exchange, clock, log, options.app)
         self._components = Components()
         self.loaded = SidecarMetadata()
+        self._needs = Needs(options.uses, (), self.loaded)
         self._mqtt = MqttSessions(sidecar, options.mqtt_url, clock, log)
         self.channel = AppChannel(options.app_token, self._mqtt.heal)
 
@@ -158,6 +162,7 @@ class DaprBridge:
         self._components = Components(names, serial=partitioned, apart=apart)
         self._publisher.receipts = Receipts(self._sidecar, apart - {REPLIES})
         self._subscribed = self._wanted()
+        self._needs = Needs(self._options.uses, self._subscribed, loaded)
         self._check(loaded)
         await self._streams.start(loaded, [(one.component, one.topic) for one in self._subscribed])
         receivers = {path: self._receiver(wanted) for path, wanted in by_path(self._subscribed).items()}
@@ -233,10 +238,7 @@ class DaprBridge:
             loaded = await metadata(self._sidecar)
         except SidecarError as error:
             return (str(error),)
-        active = {(found.pubsub, found.topic) for found in loaded.subscriptions}
-        wanted = [(component, one.topic) for one in self._subscribed for component in one.components]
-        missing = [one for one in wanted if one not in active]
-        found = [f"the sidecar has no subscription to {topic} on {component}" for component, topic in missing]
+        found = self._needs.absent(loaded)
         if not found and (obstacle := await serving_obstacle(self._sidecar)) is not None:
             found = [f"the sidecar is not ready: {obstacle}"]
         return [*found, *self._mqtt.problems] or await self._streams.problems()
@@ -262,12 +264,8 @@ class DaprBridge:
         return component is not None and "ETAG" in component.capabilities
 
     def _check(self, loaded: SidecarMetadata) -> None:
-        wanted = {subscribed.component for subscribed in self._subscribed} | {PUBSUB}
-        if absent := sorted(name for name in wanted if loaded.component(name) is None):
-            raise ConfigurationError(
-                f"the sidecar has not loaded the pub/sub component {', '.join(absent)}; "
-                "see that its YAML is in the profile's folder and its scopes name this app"
-            )
+        if absent := self._needs.absent_pubsub(loaded):
+            raise ConfigurationError("; ".join(absent))
         routes = [(subscribed.component, route) for subscribed in self._subscribed for route in subscribed.routes]
         asked = [(component, dataclasses.replace(route, longest_wait=self._hold(route))) for component, route in routes]
         if lacks := missing(asked, {component.name: component.type for component in loaded.components}):

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from hmac import compare_digest
-from typing import Any, Protocol
+from typing import Any, Protocol, TypedDict
 
 import msgspec
 
@@ -21,11 +21,27 @@ from pillion.bridges.dapr.wire import RETRY, SUCCESS, MalformedDelivery, bulk_an
 from pillion.ports.channel import Request, Response
 
 _encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder(dict[str, Any]).decode
 _EMPTY = Response(200, b"{}")
 _UNKNOWN = Response(503, b'{"title":"no handler of this process has this path; it may belong to another version"}')
 _NOT_READY = Response(503, b'{"title":"starting or stopping; try again"}')
 _BAD_TOKEN = Response(401, b'{"title":"the dapr-api-token header is not APP_API_TOKEN"}')
+
+
+class _Changed(TypedDict, total=False):
+    """A value of configuration; Dapr leaves out what is empty."""
+
+    value: str
+    version: str
+    metadata: dict[str, str] | None
+
+
+class _Update(msgspec.Struct):
+    """What Dapr posts when values of configuration change."""
+
+    items: dict[str, _Changed] = {}
+
+
+_update = msgspec.json.Decoder(_Update).decode
 
 
 class Watched(Protocol):
@@ -165,11 +181,11 @@ class AppChannel:
     def _configuration(self, request: Request) -> Response:
         _, _, store, *key = request.path.split("/")
         try:
-            items = _decode(request.body).get("items", {})
+            update = _update(request.body)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise MalformedDelivery(str(error)) from None
-        if self._watched is not None and isinstance(items, dict):
-            self._watched.deliver(store, "/".join(key), items)
+        if self._watched is not None:
+            self._watched.deliver(store, "/".join(key), update.items)
         return _EMPTY
 
 
