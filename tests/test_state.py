@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +18,7 @@ from pillion.errors import ConflictError, StoreError
 from pillion.ports.store import Upsert
 from pillion.state import State
 from pillion.stores.memory import MemoryStateStore
+from pillion.stores.sqlite import SQLiteStateStore
 
 
 class Order(BaseModel):
@@ -165,6 +168,45 @@ async def test_a_key_that_cannot_be_kept_is_refused(state: State, key: str) -> N
 async def test_a_ttl_that_is_none_is_refused(state: State, ttl: float) -> None:
     with pytest.raises(StoreError, match="no time to live"):
         await state.set("1", 1, ttl=ttl)
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+async def kept(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[State]:
+    """State in each store that needs no server."""
+    store = MemoryStateStore() if request.param == "memory" else SQLiteStateStore(tmp_path / "state.db")
+    await store.start()
+    yield State(store)
+    await store.close()
+
+
+@pytest.mark.parametrize("ttl", [float("inf"), float("nan"), 1e300, 2**31])
+async def test_a_ttl_that_not_every_store_can_keep_is_refused(kept: State, ttl: float) -> None:
+    with pytest.raises(StoreError, match=r"state 'a': ttl=.* at most 2147483647"):
+        await kept.set("a", 1, ttl=ttl)
+    with pytest.raises(StoreError, match="state 'a': ttl="):
+        await kept.set_many({"a": 1}, ttl=ttl)
+    with pytest.raises(StoreError, match="state 'a': ttl="):
+        kept.transaction().set("a", 1, ttl=ttl)
+    assert await kept.get("a", int) is None
+
+
+async def test_the_longest_ttl_is_kept(kept: State) -> None:
+    await kept.set("a", 1, ttl=2**31 - 1)
+    assert await kept.get("a", int) == 1
+
+
+async def test_a_key_that_is_no_text_is_refused(kept: State) -> None:
+    with pytest.raises(StoreError, match=r"state key 'a\\ud800': .*rename it"):
+        await kept.set("a\ud800", 1)
+    with pytest.raises(StoreError, match="state key"):
+        await kept.get("a\ud800", int)
+    with pytest.raises(StoreError, match="state key"):
+        await kept.delete("a\ud800")
+
+
+async def test_a_key_may_be_of_any_letters(kept: State) -> None:
+    await kept.set("größe-😀", 1)
+    assert await kept.get_many(["größe-😀"], int) == {"größe-😀": 1}
 
 
 async def test_the_options_of_a_write_reach_the_store() -> None:

@@ -18,6 +18,9 @@ from pillion.ports.store import Change, Remove, StateItem, StateStore, Upsert
 T = TypeVar("T")
 
 _TENANTS = "tenants:"
+# Seconds; many of Dapr's stores take no more.
+# Source: dapr components-contrib, ``ParseTTL`` in ``state/utils/ttl.go``.
+_LONGEST = 2**31 - 1
 # What pydantic writes for a secret.
 _MASKED = b"**********"
 
@@ -33,7 +36,8 @@ class State:
     """The state of one service.
 
     Values are stored as JSON and read back as the type you ask for. Keys are text without ``||``; they are yours alone:
-    other services, and other tenants, have keys of their own.
+    other services, and other tenants, have keys of their own. A key that UTF-8 cannot write (with half of a pair of
+    surrogates in it) is a ``StoreError`` wherever it is used, whatever the store.
 
     Args:
         store: where it is kept.
@@ -109,19 +113,24 @@ class State:
             value: anything that pydantic turns into JSON.
             etag: write only over this version, as read by ``get_item``.
             first_write: write only if nobody wrote before; with an ETag, only over that version.
-            ttl: seconds until it is gone, rounded up to whole seconds by most stores. Default: it stays.
+            ttl: seconds until it is gone, above 0 and at most 2147483647 (68 years), rounded up to whole seconds by
+                most stores. Default: it stays.
 
         Raises:
             ConflictError: somebody else wrote first.
-            StoreError: the value is no JSON, or the store cannot do it.
+            StoreError: the value is no JSON, ``ttl`` is none of these, or the store cannot do it.
         """
         await self._store.write([self._upsert(key, value, etag, first_write, ttl)])
 
     async def set_many(self, values: Mapping[str, object], *, ttl: float | None = None) -> None:
         """Write several values, each by itself: when one fails, others may have been written.
 
+        Args:
+            values: by key.
+            ttl: seconds until they are gone, as in ``set``.
+
         Raises:
-            StoreError: a value is no JSON, or the store cannot do it.
+            StoreError: a value is no JSON, ``ttl`` is none of these, or the store cannot do it.
         """
         await self._store.write([self._upsert(key, value, None, False, ttl) for key, value in values.items()])
 
@@ -145,8 +154,11 @@ class State:
         await self._store.transact(changes)
 
     def _upsert(self, key: str, value: object, etag: str | None, first_write: bool, ttl: float | None) -> Upsert:
-        if ttl is not None and ttl <= 0:
-            raise StoreError(f"state {key!r}: ttl={ttl} is no time to live; give seconds above 0, or None to keep it")
+        if ttl is not None and not 0 < ttl <= _LONGEST:
+            raise StoreError(
+                f"state {key!r}: ttl={ttl} is no time to live; give seconds above 0 and at most {_LONGEST}, or None to "
+                "keep it"
+            )
         return Upsert(self._key(key), _encoded(key, value), etag=etag, ttl=ttl, first_write=first_write)
 
     def _remove(self, key: str, etag: str | None) -> Remove:
@@ -155,6 +167,8 @@ class State:
     def _key(self, key: str) -> str:
         if not key or "||" in key or (key.startswith(_TENANTS) and not self._per_tenant):
             raise StoreError(f"state key {key!r}: must not be empty, hold '||' or begin with {_TENANTS!r}; rename it")
+        if not key.isascii():
+            _check_text(key)
         return self._prefix() + key
 
     def _prefix(self) -> str:
@@ -187,7 +201,7 @@ class Transaction:
         """Write a value when the block ends; the arguments are those of ``State.set``.
 
         Raises:
-            StoreError: the value is no JSON, or the key is changed twice.
+            StoreError: the value is no JSON, ``ttl`` is out of its range, or the key is changed twice.
         """
         self._add(key, self._state._upsert(key, value, etag, first_write, ttl))  # noqa: SLF001
 
@@ -239,6 +253,15 @@ class Collection(Generic[T]):
     async def delete(self, key: str, *, etag: str | None = None) -> None:
         """Remove a value. Arguments and errors are those of ``State.delete``."""
         await self._state.delete(self.key(key), etag=etag)
+
+
+def _check_text(key: str) -> None:
+    try:
+        key.encode()
+    except UnicodeEncodeError:
+        raise StoreError(
+            f"state key {key!r}: has half of a pair of surrogates in it, which no store can write; rename it"
+        ) from None
 
 
 @cache

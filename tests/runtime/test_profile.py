@@ -64,6 +64,21 @@ def test_what_a_component_lacks_is_named(tmp_path: Path, text: str, missing: str
         components([tmp_path], {})
 
 
+def test_scopes_that_are_no_list_are_named(tmp_path: Path) -> None:
+    (tmp_path / "state.yaml").write_text(STATE.replace("[orders]", "orders"))
+    with pytest.raises(ConfigurationError, match=r"state\.yaml: scopes of component \"orders-state\" .* \[orders\]"):
+        components([tmp_path], {})
+
+
+@pytest.mark.parametrize(
+    ("scopes", "apps", "expected"),
+    [("[]", ["users"], True), ("[orders]", ["users"], False), ("[orders, shop]", ["users", "shop"], True)],
+)
+def test_scopes_say_whom_a_component_is_for(tmp_path: Path, scopes: str, apps: list[str], expected: bool) -> None:
+    (tmp_path / "state.yaml").write_text(STATE.replace("[orders]", scopes))
+    assert components([tmp_path], {})["orders-state"].is_for(*apps) is expected
+
+
 def test_what_is_no_yaml_is_named(tmp_path: Path) -> None:
     (tmp_path / "bad.yaml").write_text("a: [")
     with pytest.raises(ConfigurationError, match=r"bad\.yaml cannot be read"):

@@ -203,6 +203,19 @@ async def test_state_of_a_service_can_be_looked_at(host: HostFactory) -> None:
         assert await app.state(shop).get("last", str) == "tea"
 
 
+async def test_state_in_a_shared_component_is_looked_at_as_its_services_see_it(host: HostFactory) -> None:
+    alpha, beta = Service("alpha", state="shared"), Service("beta", state="shared")
+
+    @alpha.command
+    async def put(ctx: Context, text: str) -> None:
+        await ctx.state.set("text", text)
+
+    async with host(alpha, beta) as app:
+        await app.call(put, "alpha's")
+        assert await app.state(alpha).get("text", str) == "alpha's"
+        assert await app.state(beta).get("text", str) is None
+
+
 async def test_waits_between_retries_are_skipped_on_a_fake_clock(host: HostFactory) -> None:
     clock = FakeClock(start=1000.0)
     async with host(build(), clock=clock, capture=True) as app:

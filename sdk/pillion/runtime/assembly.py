@@ -50,7 +50,8 @@ def _embedded(
     services: list[Service[Any, Any]], settings: HostSettings, environ: Mapping[str, str], watch: Watch | None
 ) -> Host:
     folders = settings.folders
-    stores = profile_stores(folders, app_id(services, settings, environ), environ) if folders else memory_stores()
+    app = app_id(services, settings, environ)
+    stores = profile_stores(folders, app, environ, services) if folders else memory_stores()
     bridge = MemoryBridge(MemoryBroker(capacity=settings.queue_capacity), watch=watch)
     configs = service_configs(services, settings.config_file)
     return Host(*services, bridge=bridge, stores=stores, settings=settings, configs=configs)

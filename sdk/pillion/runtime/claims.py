@@ -25,13 +25,13 @@ async def claims_store(
     Raises:
         ConfigurationError: this host is to leave payloads, and store or services do not allow it.
     """
-    store = await stores.state(CLAIMS)
+    store = await stores.shared(CLAIMS, [service.name for service in services])
     if settings.claim_check_bytes is None:
         return store
     if store is None:
         raise ConfigurationError(
-            f"{_ASKED}, and the profile has no state component {CLAIMS!r}; add one that all apps share: without "
-            "scopes, and with keyPrefix: name"
+            f"{_ASKED}, and the profile has no state component {CLAIMS!r} for all services here; add one "
+            "that all apps share: without scopes, and with keyPrefix: name"
         )
     if not store.capabilities.ttl:
         raise ConfigurationError(f"{_ASKED}, and state component {CLAIMS!r} lets no values expire; choose another type")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from pillion.errors import ConfigurationError
 from pillion.ports.store import ConfigurationStore, SecretStore, StateStore
+from pillion.runtime.needs import check_needs
 from pillion.runtime.profile import Component, components
 from pillion.runtime.settings import HostSettings
 from pillion.runtime.stores import CONFIGURATION, SECRETS, Stores
@@ -18,6 +19,7 @@ from pillion.stores.secretfile import FileSecretStore
 from pillion.stores.sqlite import SQLiteStateStore
 
 _PUBSUB = "pubsub.in-memory"
+_FAMILIES = ("pubsub.", "state.", "secretstores.", "configuration.")
 
 
 class NeedsSidecar(ConfigurationError):
@@ -29,26 +31,33 @@ def memory_stores() -> Stores:
     return Stores(lambda _: MemoryStateStore(), EnvironmentSecretStore, MemoryConfigurationStore)
 
 
-def profile_stores(folders: Sequence[Path], app: str, environ: Mapping[str, str]) -> Stores:
+def profile_stores(
+    folders: Sequence[Path], app: str, environ: Mapping[str, str], services: Sequence[Service[Any, Any]] = ()
+) -> Stores:
     """The stores that a profile describes.
 
     Args:
         folders: the profile.
         app: the id that a sidecar of these services would have, see ``app_id``; empty when nobody can tell.
         environ: for metadata taken from it, and for Dapr's ``NAMESPACE``.
+        services: those that run with them; what they name has to be there, and to be for them.
 
     Raises:
         NeedsSidecar: the profile has a component that only a sidecar can reach.
-        ConfigurationError: the profile cannot be read. Making a state store raises it when its keys begin with the app
-            id, and that is not known.
+        ConfigurationError: the profile cannot be read, has a component of a type that is not known here, or does not
+            have what a service names. Making a state store raises it when its keys begin with the app id, and that is
+            not known.
     """
     found = components(folders, environ)
     _check(found.values(), folders)
+    check_needs(services, found, app)
+    secrets, configuration = _of(found, _SECRETS).get(SECRETS), _of(found, _CONFIGURATION).get(CONFIGURATION)
     namespace = environ.get("NAMESPACE", "")
     return Stores(
-        _named(found, lambda component: _STATE[component.type](component, app, namespace)),
-        lambda: _SECRETS[found[SECRETS].type](found[SECRETS]) if SECRETS in found else None,
-        lambda: MemoryConfigurationStore() if CONFIGURATION not in found else _configuration(found[CONFIGURATION]),
+        _named(_of(found, _STATE), lambda component: _STATE[component.type](component, app, namespace)),
+        lambda: None if secrets is None else _SECRETS[secrets.type](secrets),
+        lambda: MemoryConfigurationStore() if configuration is None else _CONFIGURATION[configuration.type](),
+        lambda name, service: name not in found or found[name].is_for(service, app),
     )
 
 
@@ -58,6 +67,10 @@ def app_id(services: Iterable[Service[Any, Any]], settings: HostSettings, enviro
     return settings.app or environ.get("APP_ID", "") or (names.pop() if len(names) == 1 else "")
 
 
+def _of(found: Mapping[str, Component], types: Container[str]) -> dict[str, Component]:
+    return {name: component for name, component in found.items() if component.type in types}
+
+
 def _named(
     found: Mapping[str, Component], make: Callable[[Component], StateStore]
 ) -> Callable[[str], StateStore | None]:
@@ -65,14 +78,15 @@ def _named(
 
 
 def _check(found: Iterable[Component], folders: Sequence[Path]) -> None:
-    known = {_PUBSUB, *_STATE, *_SECRETS, *_CONFIGURATION}
-    names = ", ".join(map(str, folders))
-    families = ("pubsub.", "state.", "secretstores.", "configuration.")
+    known = (_PUBSUB, *_STATE, *_SECRETS, *_CONFIGURATION)
     for component in found:
-        if component.type.startswith(families) and component.type not in known:
-            raise NeedsSidecar(
+        if component.type not in known:
+            # Of another family it may as well be misspelt.
+            refusal = NeedsSidecar if component.type.startswith(_FAMILIES) else ConfigurationError
+            raise refusal(
                 f'component "{component.name}" ({component.file}) is of type {component.type}, which needs a sidecar: '
-                f"run beside one (pillion dev, or --bridge dapr), or choose a profile that needs none, not {names}"
+                "run beside one (pillion dev, or --bridge dapr), or choose a profile that needs none, not "
+                f"{', '.join(map(str, folders))}; without a sidecar there are {', '.join(known)}"
             )
 
 
@@ -107,10 +121,6 @@ def _secret_file(component: Component) -> SecretStore:
         separator=component.metadata.get("nestedSeparator", ":"),
         multi_valued=component.metadata.get("multiValued") == "true",
     )
-
-
-def _configuration(component: Component) -> ConfigurationStore:
-    return _CONFIGURATION[component.type]()
 
 
 _STATE: Mapping[str, Callable[[Component, str, str], StateStore]] = {

@@ -30,6 +30,10 @@ class Component:
     scopes: tuple[str, ...]
     file: Path
 
+    def is_for(self, *apps: str) -> bool:
+        """Whether one of these may use it."""
+        return not self.scopes or not set(self.scopes).isdisjoint(apps)
+
 
 def components(folders: Sequence[Path], environ: Mapping[str, str]) -> dict[str, Component]:
     """The components of a profile by name.
@@ -39,7 +43,8 @@ def components(folders: Sequence[Path], environ: Mapping[str, str]) -> dict[str,
         environ: for metadata that is taken from it (``envRef``).
 
     Raises:
-        ConfigurationError: a folder or a file in it cannot be read, or two components have one name.
+        ConfigurationError: a folder or a file in it cannot be read, two components have one name, or the scopes of one
+            are no list.
     """
     found: dict[str, Component] = {}
     resources = [resource for resource in read(folders) if resource.kind == "Component"]
@@ -56,10 +61,18 @@ def _component(resource: Resource, environ: Mapping[str, str]) -> Component:
     try:
         spec = document["spec"]
         metadata = {item["name"]: _value(item, environ) for item in spec.get("metadata") or ()}
-        scopes = tuple(document.get("scopes") or ())
-        return Component(document["metadata"]["name"], spec["type"], metadata, scopes, file)
+        return Component(document["metadata"]["name"], spec["type"], metadata, _scopes(resource), file)
     except (KeyError, TypeError) as error:
         raise ConfigurationError(f"{file}: a Component needs metadata.name and spec.type; {error} is missing") from None
+
+
+def _scopes(resource: Resource) -> tuple[str, ...]:
+    written = resource.data.get("scopes")
+    if not isinstance(written, list | None):
+        raise ConfigurationError(
+            f'{resource.file}: scopes of component "{resource.name}" are {written!r}; write a list: [{written}]'
+        )
+    return tuple(resource.scopes)
 
 
 def _value(item: Mapping[str, Any], environ: Mapping[str, str]) -> str:

@@ -16,6 +16,7 @@ from pillion.resilience.inbox import Inbox
 from pillion.resilience.letters import Letters
 from pillion.resilience.newcomers import Newcomers
 from pillion.resilience.shelf import Shelf
+from pillion.runtime.naming import key_scope
 from pillion.runtime.stores import OpenStores
 from pillion.secrets import Secrets
 from pillion.service.catalog import handlers
@@ -47,6 +48,7 @@ class ServiceProvisions:
         ids: Ids,
     ) -> None:
         self.service = service
+        self._scope = key_scope(service)
         self._alone = alone
         self._ids = ids
         self._app = app
@@ -72,7 +74,8 @@ class ServiceProvisions:
             )
             self.letters = Letters(self.store, self.service.group, self._clock)
             stack.push_async_callback(self._close_inboxes)
-        secrets, configuration = await stores.secrets(), await stores.configuration()
+        name = self.service.name
+        secrets, configuration = await stores.secrets(name), await stores.configuration(name)
         self._secrets = None if secrets is None else Secrets(secrets)
         self._configuration = None if configuration is None else Configuration(configuration)
         if self.service.resources is not None:
@@ -111,23 +114,28 @@ class ServiceProvisions:
         return self.store
 
     def _state_of(self, tenant: str | None = None) -> State:
-        return State(self._opened(), tenant=tenant)
+        return State(self._opened(), scope=self._scope, tenant=tenant)
 
     def state(self, message: Message, held: StateStore | None = None) -> State:
         """The service's state, or what goes through ``held`` to it; its ``tenant()`` is the message's."""
-        return State(self._opened() if held is None else held, tenant=message.tenant_id)
+        store = self._opened() if held is None else held
+        return State(store, scope=self._scope, tenant=message.tenant_id)
 
     def secrets(self) -> Secrets:
         """The secret store."""
         if self._secrets is None:
-            raise ConfigurationError(f'{self.service.group}: the profile has no secret store named "secrets"')
+            raise ConfigurationError(
+                f'{self.service.group}: the profile has no secret store named "secrets" that it may use; add one, or '
+                "its name to the scopes"
+            )
         return self._secrets
 
     def config(self) -> Configuration:
         """The configuration store."""
         if self._configuration is None:
             raise ConfigurationError(
-                f'{self.service.group}: the profile has no configuration store named "configuration"'
+                f'{self.service.group}: the profile has no configuration store named "configuration" that it may use; '
+                "add one, or its name to the scopes"
             )
         return self._configuration
 

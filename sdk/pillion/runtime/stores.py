@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
@@ -23,6 +23,10 @@ def _nothing() -> None:
     return None
 
 
+def _everybody(_component: str, _service: str) -> bool:
+    return True
+
+
 @dataclass(frozen=True)
 class Stores:
     """How to make the stores that services ask for.
@@ -31,13 +35,16 @@ class Stores:
         state: makes the state store of a component's name; None when the profile has no such component.
         secrets: makes the secret store, or None.
         configuration: makes the configuration store, or None.
+        allows: whether the scopes of a component, by its name, let a service, by its name, use it. A sidecar sees to
+            that itself.
 
-    They are called once the bridge is connected.
+    Stores are made once the bridge is connected.
     """
 
     state: Callable[[str], StateStore | None]
     secrets: Callable[[], SecretStore | None] = _nothing
     configuration: Callable[[], ConfigurationStore | None] = _nothing
+    allows: Callable[[str, str], bool] = _everybody
 
     def traced(self, tracer: MessageTracer) -> Stores:
         """The same stores, with spans."""
@@ -56,7 +63,7 @@ class Stores:
             store = self.configuration()
             return None if store is None else TracedConfiguration(store, CONFIGURATION, tracer)
 
-        return Stores(state, secrets, configuration)
+        return Stores(state, secrets, configuration, self.allows)
 
 
 class OpenStores:
@@ -76,14 +83,24 @@ class OpenStores:
             self._states[component] = self._stores.state(component)
         return await self._open(self._states[component])
 
-    async def secrets(self) -> SecretStore | None:
-        """The secret store, started."""
+    async def shared(self, component: str, services: Iterable[str]) -> StateStore | None:
+        """The state store that all these services use together, started; None when one of them may not use it."""
+        if not all(self._stores.allows(component, service) for service in services):
+            return None
+        return await self.state(component)
+
+    async def secrets(self, service: str) -> SecretStore | None:
+        """The secret store, started; None when there is none that this service may use."""
+        if not self._stores.allows(SECRETS, service):
+            return None
         if self._secrets is None:
             self._secrets = self._stores.secrets()
         return await self._open(self._secrets)
 
-    async def configuration(self) -> ConfigurationStore | None:
-        """The configuration store, started."""
+    async def configuration(self, service: str) -> ConfigurationStore | None:
+        """The configuration store, started; None when there is none that this service may use."""
+        if not self._stores.allows(CONFIGURATION, service):
+            return None
         if self._configuration is None:
             self._configuration = self._stores.configuration()
         return await self._open(self._configuration)

@@ -15,6 +15,7 @@ from pillion.ports.clock import Clock
 from pillion.ports.store import StateStore
 from pillion.resilience.deadletter import opened
 from pillion.runtime.host import Host
+from pillion.runtime.naming import key_scope
 from pillion.runtime.settings import HostSettings
 from pillion.service.command import Command
 from pillion.service.event import Event
@@ -140,7 +141,7 @@ class Harness:
 
     def state(self, service: Service[Any, Any], *, tenant: str | None = None) -> State:
         """The state of a service, or of one of its tenants."""
-        state = State(self._parts.state(service.state_component))
+        state = State(self._parts.state(service.state_component), scope=key_scope(service))
         return state if tenant is None else state.tenant(tenant)
 
 

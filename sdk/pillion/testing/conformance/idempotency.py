@@ -73,7 +73,7 @@ class Idempotency:
 
         host = await world.start(service)
         assert [await host.call(outer, number, timeout=15) for number in range(3)] == [0, 1, 2]
-        store = State(await world.store())
+        store = State(await world.store(), scope=f"{service.name}.")
         assert await store.get_many([f"outer:{number}" for number in range(3)], int) == {
             f"outer:{number}": number for number in range(3)
         }
@@ -120,7 +120,7 @@ class Idempotency:
                 await host.call(write, 1, idempotency_key="k")
             assert found.value.number == 1
         assert runs.items == [1]
-        assert await State(await world.store()).get("written", int) is None
+        assert await State(await world.store(), scope=f"{service.name}.").get("written", int) is None
 
     async def test_an_unexpected_error_is_not_remembered(self, world: World) -> None:
         service, runs = Service(world.name("notes"), state=world.state), Seen[int]()

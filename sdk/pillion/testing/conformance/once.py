@@ -89,7 +89,7 @@ class Counting:
 
     async def total(self) -> int:
         """What it has added up, by its state."""
-        return await State(await self._world.store()).get("total", int) or 0
+        return await State(await self._world.store(), scope=f"{self._contract.name}.").get("total", int) or 0
 
 
 class Once:
@@ -172,6 +172,6 @@ class Once:
         assert await host.call(write, "a") == ["a", None, "a!"]
 
         async def stored() -> str | None:
-            return await State(await world.store()).get("note", str)
+            return await State(await world.store(), scope=f"{service.name}.").get("note", str)
 
         assert await eventually(stored) == "a!"

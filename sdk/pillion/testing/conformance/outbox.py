@@ -133,7 +133,7 @@ class Echoing:
 
     async def heard(self) -> Sequence[str]:
         """The ids of the echoes that had an effect, once there is one."""
-        state = State(await self._world.store())
+        state = State(await self._world.store(), scope=f"{self._ear.name}.")
         return await eventually(lambda: state.get(self._ear.name, list[str])) or ()
 
     async def until(self, condition: Callable[[], bool]) -> None:
