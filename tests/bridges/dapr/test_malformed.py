@@ -110,6 +110,7 @@ class WatchedSidecar(FakeSidecar):
         ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", range(PARTS))
 async def test_ten_thousand_malformed_inputs_harm_nothing(part: int) -> None:
     contract = Contract("sink")
