@@ -6,6 +6,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
+# On a terminal, and in its foreground, Ctrl-C is for the program alone: make then ends as the program does.
+ALONE := case "$$(ps -o stat= -p $$$$ 2>/dev/null)" in *+*) set -m;; esac;
+
 .DEFAULT_GOAL := help
 .PHONY: help setup run demo run-dapr test test-fast test-long lint format bench chaos docs dapr kafka lock clean
 
@@ -22,14 +25,14 @@ $(READY): requirements.lock pyproject.toml
 setup: $(READY)  ## Make .venv with the pinned dependencies and the SDK
 
 run: setup  ## Run the shop in one process, with its gateway on 127.0.0.1:8080
-	@$(BIN)/python -m services.shop
+	@$(ALONE) $(BIN)/python -m services.shop; exit $$?
 
 demo: setup  ## Place an order through every service and print each message
 	@$(BIN)/python -m services.demo
 
 run-dapr: setup dapr  ## Run the shop as a process and a sidecar per service (PROFILE=redis STATE=sqlite)
 	@mkdir -p data
-	@$(BIN)/pillion dev -f dapr.yaml --profile $(PROFILE) --profile state/$(STATE)
+	@$(ALONE) $(BIN)/pillion dev -f dapr.yaml --profile $(PROFILE) --profile state/$(STATE); exit $$?
 
 test: setup  ## Run all tests; those that need a sidecar or a broker skip with the reason
 	$(BIN)/python -m pytest
