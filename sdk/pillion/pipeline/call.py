@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from contextvars import copy_context
 from functools import partial
 from typing import Any
@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from pillion.context import Context, Sending
 from pillion.errors import PillionError
 from pillion.outcome import Ack, Outcome, Reply
-from pillion.pipeline.guard import Check, checks_of
+from pillion.pipeline.guard import checks_of
 from pillion.pipeline.leaving import leaving
 from pillion.pipeline.steps import Plan, Step
 from pillion.service.signature import Signature
@@ -33,7 +33,7 @@ def call(plan: Plan) -> Step:
 
 
 def _reaction(plan: Plan) -> Step:
-    invoke, leave = _guarded_after(_invoke(plan), checks_of(plan, "after")), leaving(plan)
+    invoke, leave = _guarded(plan), leaving(plan)
     once, done = plan.handler.once is not None, Ack()
 
     async def react(context: Context[Any, Any]) -> Outcome:
@@ -45,21 +45,8 @@ def _reaction(plan: Plan) -> Step:
     return react
 
 
-def _guarded_after(invoke: Invoke, checks: Sequence[Check]) -> Invoke:
-    """A subscription's guards after its function; they are given what it returned."""
-    if not checks:
-        return invoke
-
-    async def invoked(context: Context[Any, Any]) -> None:
-        result = await invoke(context)
-        for check in checks:
-            await check(context, result)
-
-    return invoked
-
-
 def _command(plan: Plan, handler: CommandHandler) -> Step:
-    invoke, finish = _invoke(plan), _finish(plan, handler)
+    invoke, transform = _guarded(plan), _transform_out(handler)
     leave, outbound, output = leaving(plan), plan.outbound, handler.command.output
     events = tuple(_result_events(handler))
     address, pack = handler.address, output.pack
@@ -67,8 +54,8 @@ def _command(plan: Plan, handler: CommandHandler) -> Step:
 
     async def execute(context: Context[Any, Any]) -> Outcome:
         result = await invoke(context)
-        if finish is not None:
-            result = await finish(context, result)
+        if transform is not None:
+            result = await transform(result)
         try:
             packed = pack(result)
         except TypeError as error:
@@ -90,24 +77,34 @@ def _result_events(handler: CommandHandler) -> list[Any]:
     return [command.emits_result, *announced] if command.emits_result is not None else announced
 
 
-def _finish(plan: Plan, handler: CommandHandler) -> Callable[[Context[Any, Any], Any], Awaitable[Any]] | None:
-    """Guards after the handler and the transform out; None when it has neither."""
-    checks, transform, given = checks_of(plan, "after"), handler.transform_out, handler.handler_output
-    if not checks and transform is None:
+def _transform_out(handler: CommandHandler) -> Callable[[Any], Awaitable[Any]] | None:
+    transform, given = handler.transform_out, handler.handler_output
+    if transform is None or given is None:
         return None
 
-    async def finish(context: Context[Any, Any], result: Any) -> Any:
-        for check in checks:
-            await check(context, result)
-        if transform is None or given is None:
-            return result
+    async def transformed(result: Any) -> Any:
         try:
             made = transform(given.check(result))
         except ValidationError as error:
             raise InvalidOutput(f"{handler.address} answered what its transform does not take: {error}") from error
         return await made if inspect.isawaitable(made) else made
 
-    return finish
+    return transformed
+
+
+def _guarded(plan: Plan) -> Invoke:
+    """The function, and the guards after it, which are given what it returned."""
+    invoke, checks = _invoke(plan), checks_of(plan, "after")
+    if not checks:
+        return invoke
+
+    async def invoked(context: Context[Any, Any]) -> Any:
+        result = await invoke(context)
+        for check in checks:
+            await check(context, result)
+        return result
+
+    return invoked
 
 
 def _invoke(plan: Plan) -> Invoke:
