@@ -6,9 +6,18 @@ import asyncio
 from collections.abc import Iterable
 from contextvars import ContextVar
 
-from pillion.resilience.workers import OrderedWorkers, Workers, crew_of, each
+from pillion.resilience.workers import Handling, OrderedWorkers, Workers, crew_of, each
 
 WHO: ContextVar[str] = ContextVar("WHO", default="nobody")
+
+
+def noting(done: list[int]) -> Handling[int]:
+    """Does nothing with a job but to note it."""
+
+    async def handle(job: int) -> None:
+        done.append(job)
+
+    return each(handle)
 
 
 async def finished(count: int, done: list[int]) -> None:
@@ -20,10 +29,7 @@ async def finished(count: int, done: list[int]) -> None:
 async def test_jobs_are_begun_in_order() -> None:
     done: list[int] = []
 
-    async def handle(job: int) -> None:
-        done.append(job)
-
-    workers = Workers(each(handle), 3)
+    workers = Workers(noting(done), 3)
     for job in range(20):
         workers.put(job)
     await finished(20, done)
@@ -34,10 +40,7 @@ async def test_jobs_are_begun_in_order() -> None:
 async def test_jobs_that_come_together_are_begun_in_order() -> None:
     done: list[int] = []
 
-    async def handle(job: int) -> None:
-        done.append(job)
-
-    workers = Workers(each(handle), 3)
+    workers = Workers(noting(done), 3)
     workers.put_all(range(20))
     workers.put_all(())
     await finished(20, done)
@@ -201,10 +204,7 @@ async def test_a_job_that_is_cut_off_lets_the_next_of_its_key_begin() -> None:
 async def test_a_key_is_forgotten_with_its_last_job() -> None:
     done: list[int] = []
 
-    async def handle(job: int) -> None:
-        done.append(job)
-
-    workers = OrderedWorkers(each(handle), 3, key_of)
+    workers = OrderedWorkers(noting(done), 3, key_of)
     for job in range(100, 200):
         workers.put(job)
     await finished(100, done)
@@ -239,10 +239,7 @@ async def idle(workers: Workers[int]) -> None:
 async def test_a_job_is_done_at_once_by_an_idle_worker() -> None:
     done: list[int] = []
 
-    async def handle(job: int) -> None:
-        done.append(job)
-
-    workers = Workers(each(handle), 1)
+    workers = Workers(noting(done), 1)
     await idle(workers)
     assert [workers.at_once(job) for job in range(3)] == [True] * 3
     assert done == [0, 1, 2]
@@ -265,10 +262,7 @@ async def test_without_an_idle_worker_nothing_is_begun_at_once() -> None:
 async def test_no_job_is_begun_before_those_that_wait() -> None:
     done: list[int] = []
 
-    async def handle(job: int) -> None:
-        done.append(job)
-
-    workers = Workers(each(handle), 2)
+    workers = Workers(noting(done), 2)
     await idle(workers)
     workers.put_all((1, 2))
     assert not workers.at_once(3)

@@ -13,7 +13,7 @@ from pillion.errors import DeadlineExceeded
 from pillion.message import Message
 from pillion.outcome import Drop, Outcome
 from pillion.pipeline.steps import Plan, Step
-from pillion.resilience.begun import DONE, Work, rest
+from pillion.resilience.begun import DONE, Driven, rest
 from pillion.resilience.deadlines import Deadlines
 
 # Seconds.
@@ -29,12 +29,12 @@ def deadline(plan: Plan, step: Step) -> Step:
     deadlines, now = plan.facilities.deadlines, plan.facilities.clock.now
     over = Horizon(now).over
 
-    # Work returns nothing, so the outcome is in the context.
+    # What is driven returns nothing, so the outcome is in the context.
     @coroutine
     def outcome_of(context: Context[Any, Any]) -> Generator[Any, Any, None]:
         context.outcome = yield from step(context)
 
-    work_of = cast("Callable[[Context[Any, Any]], Work]", outcome_of)
+    work_of = cast("Callable[[Context[Any, Any]], Driven]", outcome_of)
 
     @coroutine
     def limited(context: Context[Any, Any]) -> Generator[Any, Any, Outcome]:
@@ -62,7 +62,7 @@ def _left(message: Message, limit: float | None, now: Callable[[], float]) -> fl
     return left if limit is None else min(left, limit)
 
 
-def within(seconds: float, deadlines: Deadlines, work: Work, address: str) -> Work:
+def within(seconds: float, deadlines: Deadlines, work: Driven, address: str) -> Driven:
     """Go on with the work; after ``seconds`` cancel it and raise ``DeadlineExceeded``."""
     expiry = _Expiry()
     deadlines.after(seconds, expiry)

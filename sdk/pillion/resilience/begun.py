@@ -7,7 +7,7 @@ from collections.abc import Generator
 from typing import Any, Final, TypeAlias
 
 # What ``coroutine.__await__()`` gives. It returns nothing: a value would be raised, which takes longer than the rest.
-Work: TypeAlias = Generator[Any, Any, None]
+Driven: TypeAlias = Generator[Any, Any, None]
 
 # Told apart from None, which is what ``asyncio.sleep(0)`` yields.
 DONE: Final = object()
@@ -18,7 +18,7 @@ def put_down(waits_for: Any) -> None:
     _mark(waits_for, awaited=False)
 
 
-def rest(work: Work, waits_for: Any, cancelled: asyncio.CancelledError | None = None) -> Work:
+def rest(work: Driven, waits_for: Any, cancelled: asyncio.CancelledError | None = None) -> Driven:
     """Go on with work that has begun and waits, as ``await`` would; itself for ``yield from``.
 
     Args:

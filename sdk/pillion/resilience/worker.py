@@ -15,7 +15,7 @@ from contextvars import Context
 from types import coroutine
 from typing import Any
 
-from pillion.resilience.begun import DONE, Work, put_down, rest
+from pillion.resilience.begun import DONE, Driven, put_down, rest
 
 
 class Worker:
@@ -34,7 +34,7 @@ class Worker:
         self.context, self._given = context.copy(), context
         self._loop = asyncio.get_running_loop()
         self._woken: asyncio.Future[None] | None = None
-        self._begun: tuple[Work, Any] | None = None
+        self._begun: tuple[Driven, Any] | None = None
         self.task = self._loop.create_task(life(self), context=self.context)
 
     @property
@@ -62,7 +62,7 @@ class Worker:
             (work, waits_for), self._begun = self._begun, None
             yield from rest(work, waits_for, cancelled)
 
-    def begin(self, work: Work) -> bool:
+    def begin(self, work: Driven) -> bool:
         """Run work until it has to wait for something, as if the task ran it; the task goes on with it then.
 
         Args:

@@ -121,7 +121,7 @@ class Workers(Generic[J]):
                 self._wake()
             self.worker = task
             yield job
-            if context != given:
+            if context != given:  # as ``worker.clean``, without a call for each job
                 return
 
 
