@@ -107,10 +107,16 @@ def test_a_call_to_a_contract_that_is_deprecated_is_a_warning() -> None:
     assert check([shop]) == ["shop.v1.buy uses orders.v1.place, which is deprecated: use orders.v2"]
 
 
+def test_a_subscription_to_a_contract_that_is_deprecated_is_a_warning() -> None:
+    placed, listener = Contract("orders", deprecated="use orders.v2").event("placed", int), Service("mail")
+    listener.on(placed, name="tell")(lambda _: None)
+    assert check([listener]) == ["mail.v1.tell uses orders.v1.placed, which is deprecated: use orders.v2"]
+
+
 def test_a_service_that_is_deprecated_may_use_its_own() -> None:
     old = Contract("orders", deprecated="use orders.v2")
     place, placed, orders = old.command("place", int, int), old.event("placed", int), Service(old)
-    orders.handles(place, emits=[placed])(buy)
+    orders.handles(place, calls=[place], emits=[placed])(buy)
     orders.on(placed, name="note")(lambda _: None)
     assert check([orders]) == []
 

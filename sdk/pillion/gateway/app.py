@@ -33,11 +33,10 @@ _OWN = (_ALIVE, _READY, _DOCUMENT, DOCS, DOCS_FILES)
 
 
 class _Offer(NamedTuple):
-    """A command that is exposed, how, and what to use instead, as it says or else its whole contract."""
+    """A command that is exposed, and how."""
 
     command: Command[Any, Any]
     expose: Expose
-    deprecated: str
 
 
 def create_app(
@@ -75,7 +74,7 @@ def create_app(
     schemas = Schemas([offer.command for offer in found])
     limit = host.settings.max_body_bytes
     for offer in found:
-        command, expose, _ = offer
+        command, expose = offer
         binding = Binding(command, expose, schemas.input(command), schemas.definitions, limit)
         route = CommandRoute(host, command, expose, binding, authenticator=authenticator, log=log)
         _add(app, offer, route, operation(command, binding, schemas, expose))
@@ -103,12 +102,12 @@ def _offers(contracts: Iterable[Contract]) -> Iterator[_Offer]:
     for contract in contracts:
         for command in contract.commands.values():
             if command.expose is not None:
-                yield _Offer(command, command.expose, command.deprecated or contract.deprecated)
+                yield _Offer(command, command.expose)
 
 
 def _add(app: FastAPI, offer: _Offer, route: CommandRoute, extra: dict[str, Any]) -> None:
-    command, expose, deprecated = offer
-    notice = f"**Deprecated**: {deprecated}" if deprecated else ""
+    command, expose = offer
+    notice = f"**Deprecated**: {command.deprecated}" if command.deprecated else ""
 
     # A function of its own: of a command without a description FastAPI would show the docstring of what it is given.
     async def respond(request: Request) -> Response:
@@ -124,7 +123,7 @@ def _add(app: FastAPI, offer: _Offer, route: CommandRoute, extra: dict[str, Any]
         tags=list(expose.tags or (command.service,)),
         summary=command.name.replace("_", " ").capitalize(),
         description="\n\n".join(text for text in (command.description, notice) if text),
-        deprecated=bool(deprecated) or None,
+        deprecated=bool(command.deprecated) or None,
         operation_id=command.address.replace(".", "_").replace("-", "_"),
         openapi_extra=extra,
     )
@@ -156,7 +155,7 @@ async def _refused(request: Request, error: Exception) -> Response:
 def _check(found: Iterable[_Offer]) -> None:
     taken: dict[tuple[str, str], _Offer] = {}
     for offer in found:
-        command, expose, _ = offer
+        command, expose = offer
         if expose.path in _OWN or expose.path.startswith(f"{DOCS_FILES}/"):
             raise DeclarationError(
                 f"{command.address} is exposed as {expose.method} {expose.path}, but there the gateway itself answers; "

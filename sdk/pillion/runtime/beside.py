@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any
 
@@ -15,11 +15,11 @@ from pillion.resilience.claims import CLAIMS
 from pillion.runtime.delivery import DeliveryCheck
 from pillion.runtime.environment import service_configs
 from pillion.runtime.host import Host
-from pillion.runtime.naming import has_own_state, host_name
+from pillion.runtime.naming import host_name
+from pillion.runtime.ownership import has_own_state
 from pillion.runtime.settings import HostSettings
 from pillion.runtime.stores import CONFIGURATION, SECRETS, Stores
-from pillion.service.catalog import handlers
-from pillion.service.event import Event
+from pillion.service.catalog import published
 from pillion.service.guard import Guard
 from pillion.service.service import Service
 from pillion.sidecar.channel import SidecarChannel
@@ -97,16 +97,8 @@ def _uses(services: Iterable[Service[Any, Any]]) -> Uses:
     """What services need of a sidecar. A state component that nobody has named may be missing, but must not go away."""
     state = [(service.state_component, service.group) for service in services if not has_own_state(service)]
     spare = [(service.state_component, service.group) for service in services if has_own_state(service)]
-    emits = [(event.component, f"the event {event.address}") for service in services for event in _published(service)]
+    emits = [(event.component, f"the event {event.address}") for service in services for _, event in published(service)]
     return Uses(emits, state, [*spare, (CLAIMS, "large payloads")])
-
-
-def _published(service: Service[Any, Any]) -> Iterator[Event[Any]]:
-    for handler in handlers(service):
-        yield from handler.emits
-    for command in service.contract.commands.values():
-        if command.emits_result is not None:
-            yield command.emits_result
 
 
 def _options(settings: HostSettings, sidecar: SidecarSettings, uses: Uses) -> DaprOptions:

@@ -1,4 +1,4 @@
-"""What a host is called, and what the keys of a service's state begin with."""
+"""What a host is called."""
 
 from __future__ import annotations
 
@@ -18,13 +18,3 @@ def host_name(services: Sequence[Service[Any, Any]]) -> str:
     if not services:
         raise DeclarationError("a host needs at least one service, or the name of a host that only calls others (app)")
     return services[0].name if len({service.name for service in services}) == 1 else "app"
-
-
-def has_own_state(service: Service[Any, Any]) -> bool:
-    """Whether a service keeps its state in ``<name>-state``, which is nobody else's."""
-    return service.state_component == f"{service.name}-state"
-
-
-def key_scope(service: Service[Any, Any]) -> str:
-    """What the keys of a service's state begin with: ``payments.`` in a component that others may use, else nothing."""
-    return "" if has_own_state(service) else f"{service.name}."

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from pillion.errors import ConfigurationError
-from pillion.runtime.naming import has_own_state
+from pillion.runtime.ownership import has_own_state
 from pillion.runtime.profile import Component
-from pillion.service.catalog import handlers
+from pillion.service.catalog import published
 from pillion.service.event import COMPONENT, Event
 from pillion.service.service import Service
 
@@ -63,10 +63,7 @@ def _check_scopes(service: Service[Any, Any], component: Component | None, place
 def _events(service: Service[Any, Any]) -> Iterator[tuple[str, Event[Any]]]:
     """What a service declares, emits or waits for, and where it says so."""
     yield from ((event.address, event) for event in service.contract.events.values())
-    for command in service.contract.commands.values():
-        if command.emits_result is not None:
-            yield command.address, command.emits_result
-    yield from ((handler.address, event) for handler in handlers(service) for event in handler.emits)
+    yield from published(service)
     yield from ((subscription.address, subscription.event) for subscription in service.subscriptions.values())
 
 

@@ -16,7 +16,7 @@ from pillion.resilience.inbox import Inbox
 from pillion.resilience.letters import Letters
 from pillion.resilience.newcomers import Newcomers
 from pillion.resilience.shelf import Shelf
-from pillion.runtime.naming import key_scope
+from pillion.runtime.ownership import key_scope
 from pillion.runtime.stores import OpenStores
 from pillion.secrets import Secrets
 from pillion.service.catalog import handlers

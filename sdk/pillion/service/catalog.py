@@ -49,6 +49,14 @@ def handlers(service: Service[Any, Any]) -> Iterable[Handler]:
     yield from service.subscriptions.values()
 
 
+def published(service: Service[Any, Any]) -> Iterable[tuple[str, Event[Any]]]:
+    """The events that a service says it publishes, each with the address of what publishes it."""
+    for command in service.contract.commands.values():
+        if command.emits_result is not None:
+            yield command.address, command.emits_result
+    yield from ((handler.address, event) for handler in handlers(service) for event in handler.emits)
+
+
 def examples(address: str, payload: Payload[Any], given: Sequence[Any]) -> tuple[Any, ...]:
     """Examples of a payload as JSON values.
 

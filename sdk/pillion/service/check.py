@@ -94,15 +94,17 @@ def _declares(contract: Contract | None, event: Event[Any]) -> bool:
     return any(event.address == one.address and one.announced for one in (*contract.events.values(), *outcomes))
 
 
-def _group_of(event: Event[Any]) -> str:
-    return ".".join(event.address.split(".")[:2])
+def _group_of(used: Command[Any, Any] | Event[Any]) -> str:
+    return ".".join(used.address.split(".")[:2])
 
 
 def _deprecated(services: Sequence[Service[Any, Any]]) -> Iterable[str]:
     for service in services:
         for handler in handlers(service):
             for used in _used(handler):
-                if used.deprecated:
+                # That its whole contract is deprecated is no news to the service itself.
+                known = service.contract.deprecated if _group_of(used) == service.group else ""
+                if used.deprecated and used.deprecated != known:
                     yield f"{handler.address} uses {used.address}, which is deprecated: {used.deprecated}"
 
 

@@ -136,7 +136,7 @@ class Contract:
             raise DeclarationError(f"{address}: key={key!r} is no function that gives a payload's ordering key")
         declared = Event(
             address, payload, topic_name(topic or address), address, component, False,
-            description, tuple(examples), deprecated, key,
+            description, tuple(examples), deprecated or self.deprecated, key,
         )  # fmt: skip
         self.events[name] = declared
         return declared

@@ -15,7 +15,7 @@ from pillion.ports.clock import Clock
 from pillion.ports.store import StateStore
 from pillion.resilience.deadletter import opened
 from pillion.runtime.host import Host
-from pillion.runtime.naming import key_scope
+from pillion.runtime.ownership import key_scope
 from pillion.runtime.settings import HostSettings
 from pillion.service.command import Command
 from pillion.service.event import Event
